@@ -1,0 +1,1 @@
+"""Tools for Kendryte K210 boards."""

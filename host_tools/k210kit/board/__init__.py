@@ -1,0 +1,1 @@
+"""The virtual board: a register-level Kendryte K210."""

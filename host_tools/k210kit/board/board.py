@@ -1,0 +1,367 @@
+"""The virtual board: a chip, the parts around it, and the ways to drive them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from k210kit.board import crash, profiles, rom
+from k210kit.board.core.clock import PS_PER_SECOND
+from k210kit.board.core.device import Tracer
+from k210kit.board.core.runner import Reason
+from k210kit.board.devices.sysctl import PIN_RESET
+from k210kit.board.machine import ADDRESS_MAP, Machine
+from k210kit.board.parts.button import Button
+from k210kit.board.parts.lcd_panel import LcdPanel
+from k210kit.board.parts.nor_flash import NorFlash
+from k210kit.board.parts.reset_circuit import ResetCircuit
+from k210kit.board.parts.rfc2217_endpoint import Rfc2217Endpoint
+from k210kit.board.parts.sd_card import SdCard
+from k210kit.board.parts.serial_endpoints import PtyEndpoint, SerialEndpoint, StdioEndpoint, StdioEndpoint
+from k210kit.board.parts.serial_line import SerialLine, SerialWiring
+from k210kit.board.parts.spi_bus import Socket, SolderedBus
+from k210kit.errors import K210Error
+from k210kit.images import flash_files
+from k210kit.images.elf import Symbols
+
+FLASH_SIZE = 16 << 20
+POLL_SECONDS = 0.002
+IDLE_SLICE = PS_PER_SECOND // 100
+"""How far an idle board with nothing scheduled lets time pass at once."""
+AHEAD_SECONDS = 0.02
+"""How far an idle board's virtual time may run ahead of a live peer's."""
+
+
+class Board:
+    """A virtual K210 board.
+
+    `firmware` is a .bin (raw or with boot header), .elf or .kfpkg; `flash` maps offsets to files or
+    bytes; `flash_image` is the whole 16 MiB chip as a file, kept across runs; `sd` is an image file
+    or a folder made into a FAT image; `serial` is "memory" (read `output`, call `send`), "stdio",
+    "pty" or "rfc2217:PORT"; `board` names the wiring (profiles.PROFILES). Use it as a context
+    manager. Raises K210Error for bad input before anything is written.
+    """
+
+    def __init__(
+        self,
+        firmware: str | Path | None = None,
+        flash: Mapping[int, str | Path | bytes] | None = None,
+        *,
+        flash_image: str | Path | None = None,
+        sd: str | Path | None = None,
+        lcd: str | Path | None = None,
+        lcd_every: float | None = None,
+        serial: str = "memory",
+        board: str = "maix_dock",
+        reset_circuit: str | None = None,
+        pure: bool = False,
+    ) -> None:
+        self.profile = profiles.find(board)
+        pieces = self._read_pieces(firmware, flash or {})
+        self.machine = Machine(pure=pure)
+        self.flash_chip = NorFlash(self.machine.clock, image=flash_image)
+        for offset, data, _ in pieces:
+            self.flash_chip.load(offset, data)
+        self.output = bytearray()
+        self.crash: crash.Crash | None = None
+        self.quit = False
+        self._reset_cause: int | None = PIN_RESET
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._lcd_path, self._lcd_every, self._lcd_next = lcd, lcd_every, lcd_every or 0.0
+        self._circuit = ResetCircuit(reset_circuit or self.profile.reset_circuit)
+        self._endpoint: SerialEndpoint | None = None
+        self._wire_parts(sd)
+        self._connect_serial(serial)
+        self._host_start = time.monotonic()
+        self._live_offset = 0.0
+        self._poll_at = 0.0
+
+    # ---- Building
+
+    def _read_pieces(
+        self, firmware: str | Path | None, flash: Mapping[int, str | Path | bytes]
+    ) -> list[tuple[int, bytes, str]]:
+        self.symbols = Symbols()
+        pieces: list[tuple[int, bytes, str]] = []
+        if firmware is not None:
+            loaded = flash_files.load(firmware)
+            pieces, self.symbols = list(loaded.pieces), loaded.symbols
+        for offset, source in flash.items():
+            data = bytes(source) if isinstance(source, bytes | bytearray) else flash_files.read_file(source)
+            pieces.append((offset, data, f"--flash {source if isinstance(source, str | Path) else '(bytes)'}"))
+        flash_files.check_overlaps(pieces, FLASH_SIZE)
+        return pieces
+
+    def _wire_parts(self, sd: str | Path | None) -> None:
+        machine, profile = self.machine, self.profile
+        machine.on_reset = self._request_reset
+        rom.fill(machine.memory)
+        machine.spi3.bus = SolderedBus(self.flash_chip)
+        machine.spi3.bus.controller_sync = machine.spi3.sync  # type: ignore[method-assign]
+        pads = machine.fpioa.pads
+        self.lcd = LcdPanel(pads[profile.lcd_dc].line, rst=pads[profile.lcd_reset].line)
+        machine.spi0_bus.attach(
+            Socket(
+                self.lcd,
+                profile.lcd.sclk,
+                cs=profile.lcd.cs,
+                data_enable=lambda: machine.sysctl.spi_dvp_data.level,
+            )
+        )
+        self.sd_card = SdCard(sd) if sd is not None else None
+        if self.sd_card is not None:
+            where = profile.sd
+            for bus in (machine.spi0_bus, machine.spi1_bus):
+                bus.attach(Socket(self.sd_card, where.sclk, mosi=where.mosi, miso=where.miso, cs=where.cs))
+        self.buttons = {name: Button(pads[pad]) for name, pad in profile.buttons.items()}
+        self._circuit.reset.listen(self._reset_line_changed)
+        self._circuit.boot.listen(lambda low: pads[profile.buttons["boot"]].drive(False if low else None, self))
+
+    def _connect_serial(self, serial: str) -> None:
+        wiring = SerialWiring(self.machine.fpioa)
+        for port in self.machine.serial_ports:
+            wiring.connect(port)
+        self.wiring = wiring
+        self.line = SerialLine(
+            self.machine.clock, wiring, rx_pad=self.profile.console_rx, tx_pad=self.profile.console_tx
+        )
+        self.line.listen(self.output.extend)
+        kind, _, number = serial.partition(":")
+        if kind == "stdio":
+            self._endpoint = StdioEndpoint(self.line)
+        elif kind == "pty":
+            self._endpoint = PtyEndpoint(self.line)
+        elif kind == "rfc2217":
+            if not number.isdigit():
+                raise K210Error(f"--serial {serial} needs a TCP port, as in rfc2217:2217 (0 picks a free one)")
+            self._endpoint = Rfc2217Endpoint(self.line, int(number), control=self._circuit)
+        elif kind != "memory":
+            raise K210Error(f"there is no serial endpoint {serial!r}; known are stdio, pty and rfc2217:PORT")
+
+    # ---- Life
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, save the LCD picture and the flash image, give ports back."""
+        self._closing = True
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        with self._lock:
+            if self._endpoint is not None:
+                self._endpoint.poll()
+                self._endpoint.close()
+                self._endpoint = None
+            if self._lcd_path is not None:
+                self.lcd.save(self._lcd_path)
+                self._lcd_path = None
+            self.flash_chip.close()
+            if self.sd_card is not None:
+                self.sd_card.close()
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since power-on."""
+        return self.machine.clock.now / PS_PER_SECOND
+
+    @property
+    def retired(self) -> tuple[int, int]:
+        """Instructions retired by each hart since power-on."""
+        first, second = (engine.state.retired for engine in self.machine.engines)
+        return first, second
+
+    @property
+    def url(self) -> str:
+        """What pyserial opens to talk to the board, which runs in the background from now on."""
+        if not isinstance(self._endpoint, Rfc2217Endpoint):
+            if self._endpoint is not None:
+                raise K210Error("this board's console is taken by its --serial endpoint")
+            self._endpoint = Rfc2217Endpoint(self.line, 0, control=self._circuit)
+        self.start()
+        return self._endpoint.url
+
+    @property
+    def pty(self) -> str:
+        """The path of the pseudo-terminal of serial="pty"."""
+        if not isinstance(self._endpoint, PtyEndpoint):
+            raise K210Error('the board has no pseudo-terminal; it was not made with serial="pty"')
+        return self._endpoint.path
+
+    def start(self) -> None:
+        """Run in the background until `close()`."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run_in_background, name="k210 board", daemon=True)
+            self._thread.start()
+
+    def _run_in_background(self) -> None:
+        while not self._closing and self.crash is None:
+            if not self._step(None):
+                return
+
+    def press(self, button: str) -> None:
+        """Hold a button down. Raises K210Error for a name that the board does not have."""
+        with self._lock:
+            self._button(button).press()
+
+    def release(self, button: str) -> None:
+        """Let a button go."""
+        with self._lock:
+            self._button(button).release()
+
+    def _button(self, name: str) -> Button:
+        if name not in self.buttons:
+            raise K210Error(f"this board has no button {name!r}; it has {', '.join(self.buttons)}")
+        return self.buttons[name]
+
+    def send(self, data: bytes) -> None:
+        """Type on the console: bytes arrive at the board's baud rate."""
+        with self._lock:
+            self.line.send(data)
+
+    def reset(self) -> None:
+        """Press the reset button."""
+        with self._lock:
+            self._request_reset(PIN_RESET)
+
+    def run(self, seconds: float) -> None:
+        """Let `seconds` of virtual time pass. Raises GuestCrash when the guest crashes."""
+        end = self.machine.clock.now + round(seconds * PS_PER_SECOND)
+        self.run_while(lambda: True, end)
+
+    def run_until(self, text: str | bytes, seconds: float = 60.0) -> bytes:
+        """Run until the console has shown `text`; returns all output up to its end, and takes it.
+
+        Raises TimedOut after `seconds` of virtual time and GuestCrash when the guest crashes.
+        """
+        wanted = text.encode() if isinstance(text, str) else text
+        end = self.machine.clock.now + round(seconds * PS_PER_SECOND)
+        self.run_while(lambda: wanted not in self.output, end)
+        at = self.output.find(wanted)
+        if at < 0:
+            raise TimedOut(
+                f"the board did not print {wanted.decode(errors='replace')!r} within {seconds:g} virtual seconds; "
+                f"its last output: {bytes(self.output[-200:]).decode(errors='replace')!r}"
+            )
+        seen = bytes(self.output[: at + len(wanted)])
+        del self.output[: at + len(wanted)]
+        return seen
+
+    def run_while(self, wanted: Callable[[], bool], end: int) -> bool:
+        """Run while `wanted()`; False when virtual time `end` (ps) came first."""
+        while wanted():
+            if self.crash is not None:
+                raise GuestCrash(self.crash)
+            if self.machine.clock.now >= end:
+                return False
+            if not self._step(end):
+                break
+        return True
+
+    def trace(self, names: set[str], tracer: Tracer) -> None:
+        """Report register accesses. Raises K210Error for a device that does not exist."""
+        unknown = names - set(ADDRESS_MAP)
+        if unknown:
+            raise K210Error(f"no device {', '.join(sorted(unknown))}; known are {', '.join(ADDRESS_MAP)}")
+        self.machine.trace(names, tracer)
+
+    # ---- Running
+
+    def _request_reset(self, cause: int) -> None:
+        self._reset_cause = cause
+        self.machine.runner.stop()
+
+    def _reset_line_changed(self, low: bool) -> None:
+        if not low:
+            self._request_reset(PIN_RESET)
+
+    def _power_up(self, cause: int) -> None:
+        self.machine.reset(cause)
+        for engine in self.machine.engines:
+            engine.state.idle = 0
+        self.boot_problem = rom.boot(self.machine.memory, self.machine.engines, self.flash_chip)
+
+    def _step(self, end: int | None) -> bool:
+        """Run a slice of a few host milliseconds at most; False when nothing will ever happen."""
+        with self._lock:
+            if self._circuit.reset.level:
+                time.sleep(POLL_SECONDS)
+                self._poll(force=True)
+                return True
+            if self._reset_cause is not None:
+                cause, self._reset_cause = self._reset_cause, None
+                self._power_up(cause)
+            machine = self.machine
+            clock = machine.clock
+            due = clock.next_time()
+            idle = due is None and all(engine.state.idle for engine in machine.engines)
+            until = min(time for time in (due, end, clock.now + IDLE_SLICE * 100) if time is not None)
+            if idle and self._endpoint is not None:
+                until = min(until, clock.now + IDLE_SLICE)
+            reason = machine.runner.run(clock.cycle_at(until))
+            clock.run_due(clock.time_of(machine.runner.now()))
+            if reason == Reason.CRASHED:
+                self._note_crash()
+            self._poll()
+            if self._lcd_every and self.now >= self._lcd_next and self._lcd_path is not None:
+                self._lcd_next += self._lcd_every
+                self.lcd.save(self._lcd_path)
+            ahead = self._ahead_of_peer()
+        if ahead > AHEAD_SECONDS:
+            time.sleep(min(ahead - AHEAD_SECONDS, POLL_SECONDS))
+            with self._lock:
+                self._poll(force=True)
+        return True
+
+    def _ahead_of_peer(self) -> float:
+        """Seconds by which an idle board's time is ahead of the host's, when a live peer is there."""
+        if self._endpoint is None or not all(engine.state.idle for engine in self.machine.engines):
+            self._live_offset = self.now - time.monotonic()
+            return 0.0
+        return self.now - time.monotonic() - self._live_offset
+
+    def _poll(self, force: bool = False) -> None:
+        now = time.monotonic()
+        if not force and now < self._poll_at:
+            return
+        self._poll_at = now + POLL_SECONDS
+        self._circuit.poll()
+        if self._endpoint is not None:
+            self._endpoint.poll()
+            if getattr(self._endpoint, "quit", False):
+                self.quit = True
+
+    def _note_crash(self) -> None:
+        for engine in self.machine.engines:
+            if engine.state.crashed:
+                self.crash = crash.describe(
+                    engine, self.machine.memory, self.symbols, "its trap handler cannot run"
+                )
+                return
+
+
+class GuestCrash(K210Error):
+    """The guest crashed; `crash` has the details."""
+
+    exit_status = 4
+
+    def __init__(self, what: crash.Crash) -> None:
+        super().__init__(what.report)
+        self.crash = what
+
+
+class TimedOut(K210Error):
+    """The awaited text did not come."""
+
+    exit_status = 3

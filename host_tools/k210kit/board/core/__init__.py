@@ -1,0 +1,1 @@
+"""Processor, memory, time: what every device stands on."""

@@ -1,0 +1,49 @@
+// As much of the RISC-V encoding as counting instructions needs.
+#ifndef K210KIT_DECODE_H
+#define K210KIT_DECODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define INSN_FENCE_I (0x0000100fu)
+
+static inline uint32_t fetch16(const uint8_t *code) {
+    uint16_t half;
+    memcpy(&half, code, 2);
+    return half;
+}
+
+static inline unsigned insn_length(const uint8_t *code) {
+    return (code[0] & 3) == 3 ? 4 : 2;
+}
+
+// Instructions in `size` bytes of straight-line code.
+static inline unsigned insn_count(const uint8_t *code, uint64_t size) {
+    unsigned count = 0;
+    for (const uint8_t *end = code + size; code < end; count++) {
+        code += insn_length(code);
+    }
+    return count;
+}
+
+// Whether the instruction at `code` ends a straight line: a jump, a branch, a system or fence.i.
+static inline bool insn_transfers(const uint8_t *code) {
+    uint32_t half = fetch16(code);
+    switch (half & 3) {
+        case 3: {
+            uint32_t opcode = half & 0x7f;
+            return opcode == 0x63 || opcode == 0x67 || opcode == 0x6f || opcode == 0x73
+                || (opcode == 0x0f && (half >> 12 & 7) == 1);
+        }
+        case 1:
+            return (half >> 13) >= 5;   // c.j c.beqz c.bnez
+        case 2:
+            return half == 0x9002           // c.ebreak, then c.jr c.jalr
+                || ((half >> 13) == 4 && (half >> 2 & 31) == 0 && (half >> 7 & 31) != 0);
+        default:
+            return false;
+    }
+}
+
+#endif // K210KIT_DECODE_H

@@ -1,0 +1,1 @@
+"""Parts outside the chip: flash, SD card, panel, buttons, serial peers."""

@@ -1,0 +1,172 @@
+"""Serial lines: what hangs on the board's RX and TX pads.
+
+A line finds its UART by the pads' present functions, so firmware may move the console between
+UARTs. All times are virtual; host side buffering is in serial_endpoints.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from k210kit.board.core.clock import Clock, Event
+from k210kit.board.core.serial import FORMAT_8N1, Character, SerialFormat, SerialPort, rates_match, resample
+from k210kit.board.devices.fpioa import Fpioa
+
+UNKNOWN_BAUD = 115_200
+"""Pace of a sender that follows the board's rate while no UART listens."""
+
+
+class SerialWiring:
+    """The board's UARTs on one side, serial lines and jumper wires on its pads on the other."""
+
+    def __init__(self, fpioa: Fpioa) -> None:
+        self.fpioa = fpioa
+        self._ports: list[SerialPort] = []
+        self._by_rx: dict[int, SerialPort] = {}
+        self._lines: list[SerialLine] = []
+        self._jumpers: list[tuple[int, int]] = []
+
+    def connect(self, port: SerialPort) -> SerialPort:
+        """Take in a UART's port; its TX function idles high from now on."""
+        assert port.tx_function is not None and port.rx_function is not None
+        tx = self.fpioa.output(port.tx_function)
+        tx.set(True)
+        port.set_break = lambda low: tx.set(not low)
+        port.transmit = lambda data: self._transmit(port, data)
+        port.prompt = bool(self._jumpers)
+        self._ports.append(port)
+        self._by_rx[port.rx_function] = port
+        return port
+
+    def attach(self, line: SerialLine) -> None:
+        """Called by a new SerialLine."""
+        self._lines.append(line)
+
+    def jumper(self, tx_pad: int, rx_pad: int) -> None:
+        """A wire from one pad to another: what a UART sends on the first, a UART hears on the second.
+
+        From now on transmission takes an event a character, so that none comes late.
+        """
+        self._jumpers.append((tx_pad, rx_pad))
+        for port in self._ports:
+            port.prompt = True
+
+    def receiver(self, pad: int) -> SerialPort | None:
+        """The UART that listens to `pad`, or None."""
+        return self._by_rx.get(self.fpioa.function_of(pad)) if self.fpioa.input_enabled(pad) else None
+
+    def _transmit(self, port: SerialPort, data: bytes) -> None:
+        for line in self._lines:
+            if self.fpioa.function_of(line.tx_pad) == port.tx_function:
+                line.from_board(data, port.baud, port.format)
+        for tx_pad, rx_pad in self._jumpers:
+            if self.fpioa.function_of(tx_pad) == port.tx_function:
+                hearing = self.receiver(rx_pad)
+                for byte in data if hearing else b"":
+                    deliver(hearing, byte, port.baud, port.format)
+
+
+def deliver(port: SerialPort, byte: int, baud: float, form: SerialFormat) -> None:
+    """A frame of the given rate and format reaches `port`, understood or not."""
+    if port.baud <= 0:
+        return
+    character = hear(byte, baud, form, port.baud, port.format)
+    if character is not None:
+        port.receive(character)
+
+
+def hear(byte: int, baud: float, form: SerialFormat, own_baud: float, own: SerialFormat) -> Character | None:
+    """What a receiver set to `own_baud` and `own` makes of a frame; None when it notices nothing."""
+    matching = rates_match(baud, own_baud)
+    if matching and form == own:
+        return Character(byte & ((1 << own.data_bits) - 1))
+    return resample(byte, form, own, 1.0 if matching else baud / own_baud)
+
+
+class SerialLine:
+    """The cable to the board: the host's TX on `rx_pad`, its RX on `tx_pad` (names are the board's).
+
+    `baud` and `format` are the host's; None follows whatever the board's UART is set to. What the
+    host sends is paced at one character time each in virtual time.
+    """
+
+    def __init__(self, clock: Clock, wiring: SerialWiring, *, rx_pad: int = 4, tx_pad: int = 5) -> None:
+        self.clock, self.wiring, self.rx_pad, self.tx_pad = clock, wiring, rx_pad, tx_pad
+        self.baud: float | None = None
+        self.format: SerialFormat | None = None
+        self._to_board: deque[int] = deque()
+        self._from_board = bytearray()
+        self._listeners: list[Callable[[bytes], None]] = []
+        self._event: Event | None = None
+        self._breaking = False
+        wiring.attach(self)
+        wiring.fpioa.pads[rx_pad].drive(True, self)
+
+    @property
+    def pending(self) -> int:
+        """Bytes sent by the host that have not reached the board."""
+        return len(self._to_board)
+
+    def send(self, data: bytes) -> None:
+        """The host sends; bytes queue up behind those not yet on the wire."""
+        self._to_board.extend(data)
+        if self._event is None and self._to_board:
+            self._start()
+
+    def set_break(self, on: bool) -> None:
+        """The host holds the line low; the UART hears one break character."""
+        if on and not self._breaking:
+            port = self.wiring.receiver(self.rx_pad)
+            if port is not None and port.baud > 0:
+                port.receive(Character(0, framing_error=True, is_break=True))
+        self._breaking = on
+        self.wiring.fpioa.pads[self.rx_pad].drive(not on, self)
+
+    def purge(self, *, to_board: bool = False, from_board: bool = False) -> None:
+        """Drop what waits in either direction; a character on the wire still arrives."""
+        if to_board:
+            while len(self._to_board) > 1:
+                self._to_board.pop()
+        if from_board:
+            self._from_board.clear()
+
+    def take(self) -> bytes:
+        """What the board has sent since the last call, as the host's receiver understood it."""
+        data = bytes(self._from_board)
+        self._from_board.clear()
+        return data
+
+    def listen(self, listener: Callable[[bytes], None]) -> None:
+        """Call `listener(data)` for everything the board sends, besides `take()`."""
+        self._listeners.append(listener)
+
+    def from_board(self, data: bytes, baud: float, form: SerialFormat) -> None:
+        """The board's UART has sent `data`."""
+        own_baud, own = self.baud or baud, self.format or form
+        if own != form or not rates_match(baud, own_baud):
+            heard = (hear(byte, baud, form, own_baud, own) for byte in data)
+            data = bytes(character.byte for character in heard if character is not None)
+        self._from_board += data
+        for listener in self._listeners:
+            listener(data)
+
+    def _sending(self) -> tuple[float, SerialFormat, SerialPort | None]:
+        port = self.wiring.receiver(self.rx_pad)
+        listening = port is not None and port.baud > 0
+        baud = self.baud or (port.baud if port is not None and listening else UNKNOWN_BAUD)
+        form = self.format or (port.format if port is not None else FORMAT_8N1)
+        return baud, form, port if listening else None
+
+    def _start(self) -> None:
+        baud, form, _ = self._sending()
+        self._event = self.clock.after(form.character_time(baud), self._arrived)
+
+    def _arrived(self) -> None:
+        self._event = None
+        byte = self._to_board.popleft()
+        baud, form, port = self._sending()
+        if self._to_board:
+            self._start()
+        if port is not None and not self._breaking:
+            deliver(port, byte, baud, form)

@@ -1,0 +1,53 @@
+"""The mask ROM: boot from flash, download mode, the entry points that software calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k210kit.board.core.memory import SRAM_BASE, SRAM_SIZE, Memory
+from k210kit.errors import K210Error
+from k210kit.images import header
+
+if TYPE_CHECKING:
+    from k210kit.board.core.engine import Engine
+    from k210kit.board.parts.nor_flash import NorFlash
+
+# Where the ROM's stacks lie is not known; guests only need that sp points to free memory.
+STACK_TOP = SRAM_BASE + SRAM_SIZE
+STACK_SIZE = 0x8000
+
+# Software in use calls these two; see docs/virtual_board.md for what is known of them.
+ENTRY_POINTS = (0x1418, 0x16B0)
+_RETURN = (0x00008067).to_bytes(4, "little")
+_WAIT = (0x10500073).to_bytes(4, "little") + (0xFFDFF06F).to_bytes(4, "little")
+WAIT_OFFSET = 0x100
+"""Where both harts wait (wfi; j .-4) when there is nothing to boot."""
+
+
+def fill(memory: Memory) -> None:
+    """Write the ROM's contents: a wait loop and the entry points, which return at once."""
+    memory.rom[WAIT_OFFSET : WAIT_OFFSET + len(_WAIT)] = _WAIT
+    for offset in ENTRY_POINTS:
+        memory.rom[offset : offset + 4] = _RETURN
+
+
+def boot(memory: Memory, engines: list[Engine], flash: NorFlash | None) -> str:
+    """Load the payload from flash offset 0 and set both harts to its start.
+
+    Returns '' when it boots, else why the ROM stays in download mode. The time that the ROM takes
+    is not known and counts as none.
+    """
+    problem = "no flash chip answers"
+    if flash is not None:
+        try:
+            payload = header.unwrap(bytes(flash.data), "flash")
+            if len(payload) > SRAM_SIZE:
+                raise K210Error(f"the payload has {len(payload)} bytes, the SRAM {SRAM_SIZE}")
+            memory.ram[: len(payload)] = payload
+            problem = ""
+        except K210Error as error:
+            problem = str(error)
+    for engine in engines:
+        engine.pc = SRAM_BASE if not problem else 0x8800_0000 + WAIT_OFFSET
+        engine.set_x(2, STACK_TOP - engine.number * STACK_SIZE)
+    return problem

@@ -1,0 +1,1 @@
+"""Firmware files: raw images, the mask ROM's header, ELF, kfpkg."""

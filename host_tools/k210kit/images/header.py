@@ -1,0 +1,62 @@
+"""The header that the mask ROM expects at flash offset 0.
+
+One flag byte, the payload's length as a little-endian 32-bit word, the payload, and the SHA-256 of
+all before it. Layout: the PyPI client kflash 1.1.6 writes it; the flag's bits: 0 AES, 1 DIO.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+from k210kit.errors import K210Error
+
+HEADER_SIZE = 5
+HASH_SIZE = 32
+FLAG_AES, FLAG_DIO = 1, 2
+KNOWN_FLAGS = FLAG_AES | FLAG_DIO
+
+
+class HeaderError(K210Error):
+    """The mask ROM would refuse this image."""
+
+
+def wrap(payload: bytes, flags: int = 0) -> bytes:
+    """`payload` with the header and hash that the mask ROM expects."""
+    body = struct.pack("<BI", flags, len(payload)) + payload
+    return body + hashlib.sha256(body).digest()
+
+
+def has_header(image: bytes) -> bool:
+    """Whether `image` starts as the mask ROM's header does, rather than with RISC-V code.
+
+    A header's first byte is 0 to 3. Code would start with such a byte only as a compressed
+    instruction that no compiler emits first, or a load.
+    """
+    return len(image) >= 1 and image[0] <= KNOWN_FLAGS
+
+
+def unwrap(image: bytes, name: str = "the image") -> bytes:
+    """The payload of an image with header. Raises HeaderError when the mask ROM would refuse it."""
+    if len(image) < HEADER_SIZE + HASH_SIZE:
+        raise HeaderError(
+            f"{name} has {len(image)} bytes, less than the {HEADER_SIZE + HASH_SIZE} of a header and its hash"
+        )
+    flags, length = struct.unpack_from("<BI", image)
+    if flags & ~KNOWN_FLAGS:
+        raise HeaderError(f"{name} does not start with a boot header: its first byte is {flags:#04x}, not 0x00 to 0x03")
+    if flags & FLAG_AES:
+        raise HeaderError(f"{name} is AES-encrypted (flag byte {flags:#04x}); only an unencrypted image can be booted")
+    end = HEADER_SIZE + length
+    if length == 0 or end + HASH_SIZE > len(image):
+        raise HeaderError(
+            f"{name} says that its payload has {length} bytes, but {len(image)} bytes hold at most "
+            f"{len(image) - HEADER_SIZE - HASH_SIZE}; is the file cut short?"
+        )
+    stored, computed = image[end : end + HASH_SIZE], hashlib.sha256(image[:end]).digest()
+    if stored != computed:
+        raise HeaderError(
+            f"{name} has a wrong SHA-256: {stored.hex()[:16]}... is stored, {computed.hex()[:16]}... computed over "
+            f"{end} bytes; the file is damaged"
+        )
+    return image[HEADER_SIZE:end]

@@ -1,0 +1,81 @@
+"""kfpkg: a zip archive with flash-list.json and the files that it lists.
+
+Layout: the PyPI client kflash 1.1.6. Bare hexadecimal addresses (not JSON) occur in the wild.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+
+from k210kit.errors import K210Error
+from k210kit.images import header
+
+LIST_NAME = "flash-list.json"
+MAX_FILE = 16 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the package: where it goes in the flash, and whether the boot header is added."""
+
+    address: int
+    name: str
+    data: bytes
+    add_header: bool
+
+    @property
+    def flash_data(self) -> bytes:
+        """The bytes as they lie in the flash."""
+        return header.wrap(self.data) if self.add_header else self.data
+
+
+def _parse_list(text: str) -> list[dict[str, object]]:
+    quoted = re.sub(r'("address"\s*:\s*)(0[xX][0-9a-fA-F]+)', r'\1"\2"', text)
+    quoted = re.sub(r",(\s*[\]}])", r"\1", quoted)
+    try:
+        files = json.loads(quoted)["files"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise K210Error(f"{LIST_NAME} in the kfpkg cannot be read: {error}") from None
+    if not isinstance(files, list) or not all(isinstance(entry, dict) for entry in files):
+        raise K210Error(f'{LIST_NAME} in the kfpkg has no list of objects under "files"')
+    return files
+
+
+def _address(value: object) -> int:
+    try:
+        address = int(value, 0) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        raise K210Error(f"{LIST_NAME} in the kfpkg has the address {value!r}, which is not a number") from None
+    if not 0 <= address < MAX_FILE:
+        raise K210Error(f"{LIST_NAME} in the kfpkg has the address {address:#x}, outside the 16 MiB flash")
+    return address
+
+
+def read(data: bytes) -> list[Entry]:
+    """The entries of a package in the order listed. Raises K210Error for anything unreadable."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = set(archive.namelist())
+            if LIST_NAME not in names:
+                raise K210Error(f"this is not a kfpkg: the archive holds no {LIST_NAME}")
+            entries = []
+            for item in _parse_list(archive.read(LIST_NAME).decode("utf-8", "replace")):
+                name = item.get("bin")
+                if not isinstance(name, str) or name not in names:
+                    raise K210Error(f"{LIST_NAME} names {name!r}, which is not in the kfpkg")
+                if archive.getinfo(name).file_size > MAX_FILE:
+                    raise K210Error(f"{name} in the kfpkg is larger than the 16 MiB flash")
+                entries.append(
+                    Entry(_address(item.get("address")), name, archive.read(name), bool(item.get("sha256Prefix")))
+                )
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+        raise K210Error(f"this is not a readable kfpkg (a zip archive): {error}") from None
+    except ValueError as error:
+        raise K210Error(f"this is not a readable kfpkg: {error}") from None
+    if not entries:
+        raise K210Error(f"{LIST_NAME} in the kfpkg lists no file")
+    return entries
