@@ -298,6 +298,18 @@ def test_power_cut_leaves_an_erase_partly_done(flash):
     assert status(flash) == 0
 
 
+def test_power_cut_breaks_off_a_suspended_erase(flash):
+    flash.load(0, bytes(4096))
+    erase(flash, 0x20, 0)
+    flash.clock.advance(45 * MS // 4)
+    command(flash, 0x75)
+    flash.clock.advance(1000 * MS)
+    flash.power_cut()
+    assert flash.data[:1024] == b"\xff" * 1024
+    assert flash.data[1024:4096] == bytes(3072)
+    assert status(flash, 0x35) == 0
+
+
 def test_load_checks_the_range(flash):
     with pytest.raises(K210Error, match="0x1000001"):
         flash.load(flash.size - 1, b"ab")

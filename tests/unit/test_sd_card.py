@@ -155,7 +155,7 @@ def test_crc_rules() -> None:
 
 
 def test_csd_tells_the_capacity() -> None:
-    host, content = ready_card(bytearray(5 * 1024 * 1024 + 1))
+    host, _ = ready_card(bytearray(5 * 1024 * 1024 + 1))
     assert host.command(9) == b"\x00"
     csd = host.data(16)
     assert csd[0] >> 6 == 1 and csd[15] == crc7(csd[:15])
@@ -215,7 +215,7 @@ def test_single_and_multiple_writes() -> None:
 
 
 def test_a_multiple_write_without_stop_token_ends_at_the_next_command() -> None:
-    host, content = ready_card()
+    host, _ = ready_card()
     host.command(25, 20)
     host.put(b"\x55" * BLOCK, 0xFC)
     host.finish()

@@ -14,6 +14,7 @@ from k210kit.board.core.device import Tracer
 from k210kit.board.core.runner import Reason
 from k210kit.board.devices.sysctl import PIN_RESET
 from k210kit.board.machine import ADDRESS_MAP, Machine
+from k210kit.board.parts import sd_image
 from k210kit.board.parts.button import Button
 from k210kit.board.parts.lcd_panel import LcdPanel
 from k210kit.board.parts.nor_flash import NorFlash
@@ -105,7 +106,7 @@ class Board:
         machine.spi3.bus.controller_sync = machine.spi3.sync  # type: ignore[method-assign]
         pads = machine.fpioa.pads
         self.lcd = LcdPanel(pads[profile.lcd_dc].line, rst=pads[profile.lcd_reset].line)
-        machine.spi0_bus.attach(
+        machine.spi_sockets.attach(
             Socket(
                 self.lcd,
                 profile.lcd.sclk,
@@ -113,14 +114,19 @@ class Board:
                 data_enable=lambda: machine.sysctl.spi_dvp_data.level,
             )
         )
-        self.sd_card = SdCard(sd) if sd is not None else None
+        self.sd_card = self._insert_card(sd) if sd is not None else None
         if self.sd_card is not None:
             where = profile.sd
-            for bus in (machine.spi0_bus, machine.spi1_bus):
-                bus.attach(Socket(self.sd_card, where.sclk, mosi=where.mosi, miso=where.miso, cs=where.cs))
+            machine.spi_sockets.attach(
+                Socket(self.sd_card, where.sclk, mosi=where.mosi, miso=where.miso, cs=where.cs)
+            )
         self.buttons = {name: Button(pads[pad]) for name, pad in profile.buttons.items()}
         self._circuit.reset.listen(self._reset_line_changed)
         self._circuit.boot.listen(lambda low: pads[profile.buttons["boot"]].drive(False if low else None, self))
+
+    @staticmethod
+    def _insert_card(source: str | Path) -> SdCard:
+        return SdCard(sd_image.build_image(Path(source)) if Path(source).is_dir() else source)
 
     def _connect_serial(self, serial: str) -> None:
         wiring = SerialWiring(self.machine.fpioa)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from k210kit.board.core.bus import BusError
@@ -21,18 +22,22 @@ from k210kit.board.devices.fft import Fft
 from k210kit.board.devices.fpioa import Fpioa
 from k210kit.board.devices.gpio import Gpio
 from k210kit.board.devices.gpiohs import Gpiohs
+from k210kit.board.devices.i2c import I2c
+from k210kit.board.devices.i2s import I2s
 from k210kit.board.devices.otp import Otp
 from k210kit.board.devices.plic import Plic
 from k210kit.board.devices.rtc import Rtc
 from k210kit.board.devices.sha256 import Sha256
 from k210kit.board.devices.spi import Spi, Spi3
+from k210kit.board.devices.spi_slave import SpiSlave
 from k210kit.board.devices.sysctl import CRYSTAL_HZ, Sysctl
 from k210kit.board.devices.timer import Timer
 from k210kit.board.devices.uart import Uart
 from k210kit.board.devices.uarths import Uarths
 from k210kit.board.devices.unimplemented import Unimplemented
 from k210kit.board.devices.wdt import Wdt
-from k210kit.board.parts.spi_bus import SPI0_PINS, SPI1_PINS, PadBus
+from k210kit.board.parts.i2c_bus import I2cPart
+from k210kit.board.parts.spi_bus import SPI0_PINS, SPI1_PINS, PadWiring
 
 ADDRESS_MAP = {
     "clint": 0x0200_0000,
@@ -87,6 +92,7 @@ i2s1_tx i2s1_rx i2s2_tx i2s2_rx i2s0_bf_dir i2s0_bf_voice""".split()
 FUNCTION_GPIOHS0, FUNCTION_GPIO0 = 24, 56
 FUNCTION_UARTHS_RX, FUNCTION_UARTHS_TX = 18, 19
 FUNCTION_UART1_RX = 64
+FUNCTION_I2C0_SCLK = 126
 FUNCTION_TIMER0_TOGGLE1 = 190
 
 RESET_NAMES = {"ai": ("kpu",), "dma": ("dmac",), "sha": ("sha256",), "spi2": ("spi_slave",), "rom": ()}
@@ -202,15 +208,32 @@ class Machine:
             )
 
     def _build_buses(self) -> None:
-        self.spi0_bus = PadBus(self.fpioa, SPI0_PINS)
-        self.spi1_bus = PadBus(self.fpioa, SPI1_PINS)
-        self._add(Spi("spi0", self.clock, bus=self.spi0_bus, **self._bus_wiring("spi0")))
-        self._add(Spi("spi1", self.clock, bus=self.spi1_bus, **self._bus_wiring("spi1")))
+        self.spi_sockets = PadWiring(self.fpioa)
+        for name, pins in (("spi0", SPI0_PINS), ("spi1", SPI1_PINS)):
+            self._add(Spi(name, self.clock, bus=self.spi_sockets.bus(pins), **self._bus_wiring(name)))
         self.spi3 = self._add(Spi3("spi3", self.clock, **self._bus_wiring("spi3")))
+        self._add(
+            SpiSlave(
+                "spi_slave",
+                self.clock,
+                irq=self._irq("spi_slave"),
+                rx_dma=self._request("spi2_rx"),
+                tx_dma=self._request("spi2_tx"),
+            )
+        )
+        self.i2c_parts: list[tuple[I2cPart, int, int]] = []
         for number in range(3):
-            self._add(Unimplemented(f"i2c{number}", self.clock))
-            self._add(Unimplemented(f"i2s{number}", self.clock))
-        self._add(Unimplemented("spi_slave", self.clock))
+            name = f"i2c{number}"
+            parts = partial(self._i2c_parts_of, number)
+            self._add(I2c(name, self.clock, parts=parts, **self._bus_wiring(name)))
+            name = f"i2s{number}"
+            self._add(I2s(name, self.clock, **self._bus_wiring(name)))
+
+    def _i2c_parts_of(self, number: int) -> list[I2cPart]:
+        """The parts on the pads that carry this controller's clock and data, other controllers included."""
+        function = FUNCTION_I2C0_SCLK + 2 * number
+        sclk, sda = self.fpioa.pad_of(function), self.fpioa.pad_of(function + 1)
+        return [part for part, part_sclk, part_sda in self.i2c_parts if (part_sclk, part_sda) == (sclk, sda)]
 
     def _bus_wiring(self, name: str) -> dict[str, Any]:
         return {

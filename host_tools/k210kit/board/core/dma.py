@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Items = NDArray[np.uint32]
+Items = NDArray[np.uint32] | NDArray[np.uint64]
 EMPTY: Items = np.zeros(0, np.uint32)
 
 
@@ -20,10 +20,12 @@ class DmaRequest:
 
     The DMAC sets `sink` (peripheral to memory) or `source` (memory to peripheral) while an enabled
     channel is bound to this line and clears it when the channel ends, then calls `on_armed`.
+    `item_bytes` is 8 for a peripheral whose data register takes 64 bits at once (items are uint64).
     """
 
     def __init__(self, number: int, name: str) -> None:
         self.number, self.name = number, name
+        self.item_bytes = 4
         self.sink: Callable[[Items], int] | None = None
         self.source: Callable[[int], Items] | None = None
         self.on_armed: Callable[[], None] = lambda: None

@@ -80,7 +80,7 @@ class PureRunner:
     def __init__(self, engines: list[Engine], memory: Memory) -> None:
         self._memory = memory
         self._harts = [_Hart(engine, _find_counter(engine, memory)) for engine in engines]
-        self._window, self._running, self._stop = 0, -1, False
+        self._until, self._window, self._running, self._stop = 0, 0, -1, False
         for hart in self._harts:
             self._add_hooks(hart)
 
@@ -123,7 +123,11 @@ class PureRunner:
         return int(hart.state.cycles + max(hart.counter.value - 1, 0))
 
     def shorten(self, cycle: int) -> None:
-        """Let the present window end at `cycle`."""
+        """An event is due at `cycle`: run() is to return then."""
+        self._until = min(self._until, cycle)
+        self._shorten_window(cycle)
+
+    def _shorten_window(self, cycle: int) -> None:
         if cycle < self._window:
             self._window = cycle
             if self._running >= 0:
@@ -131,7 +135,7 @@ class PureRunner:
 
     def end_window(self) -> None:
         """Let the present window end here."""
-        self.shorten(self.now())
+        self._shorten_window(self.now())
 
     def stop(self) -> None:
         """Make run() return."""
@@ -165,12 +169,13 @@ class PureRunner:
 
     def run(self, until: int) -> int:
         """Run to cycle `until`, or until something else wants attention; returns a Reason."""
+        self._until = until
         try:
-            return self._run(until)
+            return self._run()
         finally:
             self._stop = False
 
-    def _run(self, until: int) -> Reason:
+    def _run(self) -> Reason:
         a, b = (hart.state for hart in self._harts)
         deadline = time.monotonic() + HOST_SLICE_SECONDS
         rounds = 0
@@ -187,21 +192,21 @@ class PureRunner:
                 if state.idle and state.mip & state.mie:
                     state.idle = 0
             if a.idle and b.idle:
-                _idle_until(a, until)
-                _idle_until(b, until)
+                _idle_until(a, self._until)
+                _idle_until(b, self._until)
                 return Reason.DUE
-            if min(a.cycles, b.cycles) >= until:
+            if min(a.cycles, b.cycles) >= self._until:
                 return Reason.DUE
             rounds += 1
             if rounds & 7 == 0 and time.monotonic() > deadline:
                 return Reason.YIELD
-            self._run_window(until)
+            self._run_window()
 
-    def _run_window(self, until: int) -> None:
+    def _run_window(self) -> None:
         a, b = (hart.state for hart in self._harts)
         behind = b.cycles if a.idle else a.cycles if b.idle else min(a.cycles, b.cycles)
         length = LONG_WINDOW if a.idle or b.idle else TURN
-        self._window = min(until, behind + length)
+        self._window = min(self._until, behind + length)
         for number, hart in enumerate(self._harts):
             if not hart.state.idle and hart.state.cycles < self._window:
                 self._run_hart(number, hart)

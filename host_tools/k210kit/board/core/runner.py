@@ -50,7 +50,7 @@ class Runner(Protocol):
         """The running hart's cycle, or the one that both have reached."""
 
     def shorten(self, cycle: int) -> None:
-        """Let the present window end at `cycle`."""
+        """An event is due at `cycle`: run() is to return then."""
 
     def end_window(self) -> None:
         """Let the present window end here."""

@@ -70,6 +70,7 @@ class Aes(Device):
         self._aad_left = self._text_left = 0
         self._tag = b""
         self._tag_words: set[int] = set()
+        self._moving = False  # The DMAC may arm the next block from within a push.
         super().__init__(name, clock)
         self.dma.on_armed = self._push
 
@@ -203,9 +204,11 @@ class Aes(Device):
         self._push()
 
     def _push(self) -> None:
-        if self._out and self.dma_sel & 1:
+        if self._out and self.dma_sel & 1 and not self._moving:
             dtype = "<u4" if self._order == "little" else ">u4"
+            self._moving = True
             taken = self.dma.push(np.frombuffer(bytes(self._out), dtype).astype(np.uint32))
+            self._moving = False
             del self._out[: 4 * taken]
             self._update_flags()
 

@@ -124,6 +124,7 @@ class Fft(Device):
         self._input = bytearray()
         self._results: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._event: Event | None = None
+        self._moving = False  # The DMAC may arm the next block from within a push or pull.
         super().__init__(name, clock)
         self.tx_dma.on_armed = self._pull
         self.rx_dma.on_armed = self._push
@@ -159,7 +160,7 @@ class Fft(Device):
     @property
     def _bytes_missing(self) -> int:
         each = 2 if self.ctrl >> 15 & 3 == RRRR else 4
-        return self._points * each - len(self._input)
+        return int(self._points * each - len(self._input))
 
     @property
     def _ready_for_data(self) -> bool:
@@ -208,13 +209,15 @@ class Fft(Device):
             self._start()
 
     def _pull(self) -> None:
-        if not self._ready_for_data or not self._uses_dma or len(self._results):
+        if self._moving or not self._ready_for_data or not self._uses_dma or len(self._results):
             return
         narrow = bool(self.ctrl >> 17 & 1)
         missing = self._bytes_missing
         if missing <= 0:
             return
+        self._moving = True
         items: Any = self.tx_dma.pull(-(-missing // (4 if narrow else 8)))
+        self._moving = False
         if len(items):
             self._take(items.astype("<u4" if narrow else "<u8").tobytes())
 
@@ -253,9 +256,13 @@ class Fft(Device):
         self._push()
 
     def _push(self) -> None:
+        if self._moving:
+            return
         if len(self._results) and self._uses_dma:
             items: Any = self._results
+            self._moving = True
             self._results = self._results[self.rx_dma.push(items) :]
+            self._moving = False
         self._pull()
 
     @output_low.on_read

@@ -44,8 +44,9 @@ def _io_at_reset(pad: int) -> int:
     """Register io[pad] after reset: the pad's default function with the SDK's settings for it.
 
     Which function sits where: K210 datasheet, pin table (JTAG on 0..3, ISP UART on 4 and 5, 6 and 7
-    floating, GPIO0..7 on 8..15, GPIOHS0..31 on 16..47). Drive strength and the like at reset are
-    not documented; the SDK's table (fpioa.c, function_config) is taken.
+    floating, GPIO0..7 on 8..15, GPIOHS0..31 on 16..47), from memory and not checked against the
+    document. Drive strength and the like at reset are not documented; the SDK's table (fpioa.c,
+    function_config) is taken.
     """
     if pad < 4:
         return pad | (_OUTPUT if pad == 3 else _INPUT)

@@ -36,7 +36,7 @@ class Gpio(Device):
     sync_level = Register(0x60, [Field("enable", 0, 1, "inputs are always in step")], writable=1)
     id_code = Register(0x64, writable=0)
     interrupt_bothedge = Register(0x68, writable=PINS)
-    # The K210's value is unknown; this is "2.11a", the first releases with interrupt_bothedge.
+    # The K210's value is unknown; this is "2.11*", a release with interrupt_bothedge.
     version_id = Register(0x6C, reset=0x3231_312A, writable=0)
     config_reg2 = Register(0x70, [Field("port_widths_minus_1", 0, 20)], reset=PIN_COUNT - 1, writable=0)
     config_reg1 = Register(
@@ -80,7 +80,7 @@ class Gpio(Device):
 
     def _listening(self) -> int:
         """Pins that can interrupt: enabled, and inputs."""
-        return self.interrupt_enable & ~self.direction
+        return int(self.interrupt_enable & ~self.direction)
 
     def _refresh(self) -> None:
         # An output reads back its data register, not the pad (databook; the SDK relies on neither).

@@ -26,15 +26,23 @@ MASTER_MODE, TEN_BIT_SLAVE, RESTART_EN, SLAVE_DISABLE = 1 << 0, 1 << 3, 1 << 5, 
 STOP_IF_ADDRESSED, TX_EMPTY_CTRL = 1 << 7, 1 << 8
 READ, STOP, RESTART = 1 << 8, 1 << 9, 1 << 10
 ENABLE, ABORT, BLOCK = 1, 2, 4
+LEAST_STEP = 10**6  # picoseconds
 NOACK_7BIT, NOACK_10BIT, NOACK_DATA, NOACK_GENERAL, GENERAL_READ = 1 << 0, 1 << 1, 1 << 3, 1 << 4, 1 << 5
 NO_RESTART_10BIT_READ, MASTER_DISABLED, SLAVE_FLUSH, USER_ABORT = 1 << 10, 1 << 11, 1 << 13, 1 << 16
 
 _INTERRUPTS = [
-    Field(name, bit)
-    for bit, name in enumerate(
-        ("rx_under", "rx_over", "rx_full", "tx_over", "tx_empty", "rd_req")
-        + ("tx_abrt", "rx_done", "activity", "stop_det", "start_det", "gen_call")
-    )
+    Field("rx_under", 0),
+    Field("rx_over", 1),
+    Field("rx_full", 2),
+    Field("tx_over", 3),
+    Field("tx_empty", 4),
+    Field("rd_req", 5),
+    Field("tx_abrt", 6),
+    Field("rx_done", 7),
+    Field("activity", 8),
+    Field("stop_det", 9),
+    Field("start_det", 10),
+    Field("gen_call", 11, note="general calls of other masters do not reach the slave"),
 ]
 
 
@@ -126,9 +134,7 @@ class I2c(Device):
     )
     txflr = Register(0x74, [Field("level", 0, 4)], writable=0)
     rxflr = Register(0x78, [Field("level", 0, 4)], writable=0)
-    sda_hold = Register(
-        0x7C, [Field("tx", 0, 16, note="no waveform"), Field("rx", 16, 8)], reset=1, writable=0xFF_FFFF
-    )
+    sda_hold = Register(0x7C, [Field("tx", 0, 16, note="no waveform"), Field("rx", 16, 8)], reset=1, writable=0xFF_FFFF)
     tx_abrt_source = Register(0x80, [Field("source", 0, 17)], writable=0)
     slv_data_nack_only = Register(0x84, [Field("nack", 0, note="slave data is always acknowledged")], writable=1)
     dma_cr = Register(0x88, [Field("rdmae", 0), Field("tdmae", 1)], writable=3)
@@ -147,7 +153,6 @@ class I2c(Device):
     comp_type = Register(0xFC, reset=0x4457_0140, writable=0)
 
     _CLEARED = (None, RX_UNDER, RX_OVER, TX_OVER, RD_REQ, TX_ABRT, RX_DONE, ACTIVITY, STOP_DET, START_DET, GEN_CALL)
-    _SOFTWARE_CLEARED = RX_UNDER | RX_OVER | TX_OVER | RD_REQ | TX_ABRT | RX_DONE | ACTIVITY | STOP_DET | START_DET
 
     def __init__(
         self,
@@ -167,12 +172,13 @@ class I2c(Device):
         self._tx_dma = tx_dma or DmaRequest(-1, f"{name} tx")
         self._bus = I2cBus()
         self._event: Event | None = None
+        self._refilling = False
         self.port: I2cPart = _SlavePort(self)
         self._tx: deque[int] = deque()
         self._rx: deque[int] = deque()
         self._rx_dma.on_armed = self._serve_dma
         self._tx_dma.on_armed = self._serve_dma
-        self._clk.listen(lambda hz: self._go() if hz else None)
+        self._clk.listen(lambda hz: self._serve_dma())
         super().__init__(name, clock)
 
     def reset(self) -> None:
@@ -243,7 +249,7 @@ class I2c(Device):
     def _clear(self, index: int) -> int:
         bits = self._CLEARED[index]
         if bits is None:
-            bits = self._SOFTWARE_CLEARED | GEN_CALL
+            bits = 0xFFF & ~LEVELS
         value = 1 if self.raw_intr_stat & bits else 0
         if bits & ACTIVITY and self._busy():
             bits &= ~ACTIVITY
@@ -320,13 +326,18 @@ class I2c(Device):
             taken = self._rx_dma.push(np.array(self._rx, np.uint32))
             for _ in range(taken):
                 self._rx.popleft()
-        if self.enable & ENABLE and self.dma_cr & 2 and len(self._tx) <= self.dma_tdlr and not self._flushed:
-            items = self._tx_dma.pull(DEPTH - len(self._tx))
-            self._tx.extend(int(item) & 0x7FF for item in items)
-            if len(items):
-                self._slave_asked = False
+        self._refill()
         self._go()
         self._update()
+
+    def _refill(self) -> None:
+        ready = self.enable & ENABLE and self.dma_cr & 2 and not self._flushed
+        if ready and not self._refilling and len(self._tx) <= self.dma_tdlr:
+            self._refilling = True  # a channel may be armed again while it is being served
+            while len(items := self._tx_dma.pull(DEPTH - len(self._tx))):
+                self._tx.extend(item & 0x7FF for item in items.tolist())
+                self._slave_asked = False
+            self._refilling = False
 
     # Master
 
@@ -334,7 +345,8 @@ class I2c(Device):
         """Picoseconds of `count` SCL periods; the counts have the databook's offsets and least values."""
         high = max(self.ss_scl_hcnt, 6) + self.fs_spklen + 7
         low = max(self.ss_scl_lcnt, 8) + 1
-        return duration(count * (high + low), self._clk.hz)
+        # A clock gated in the middle of a byte must not make time stand still.
+        return max(duration(count * (high + low), self._clk.hz), LEAST_STEP)
 
     def _go(self) -> None:
         """Begin with the next command when the master is free to."""
@@ -357,21 +369,14 @@ class I2c(Device):
             self._event = self.clock.after(self._bits(9), self._byte)
         self._refill()
 
-    def _refill(self) -> None:
-        if self.dma_cr & 2 and len(self._tx) <= self.dma_tdlr:
-            self._tx.extend(int(item) & 0x7FF for item in self._tx_dma.pull(DEPTH - len(self._tx)))
-
     def _address(self, read: bool, again: bool) -> None:
         """START and the address byte are over."""
         self._event = None
         if again and not self.con & RESTART_EN:
             self._bus.stop()  # without RESTART the master makes a STOP and a START of it
             self._raise(STOP_DET)
-        special = self.tar & 0x800
-        self._general = bool(special) and not self.tar & 0x400
-        if special and self.tar & 0x400:
-            # START byte: nobody may acknowledge it; then comes a repeated START with the address.
-            self._general = False
+        # special with gc_or_start is a START byte, which nobody acknowledges, before the address: not on the bus here.
+        self._general = self.tar & 0xC00 == 0x800
         ten_bit = bool(self.tar & 0x1000) and not self._general
         address = 0 if self._general else self.tar & (0x3FF if ten_bit else 0x7F)
         if self._general and read:
@@ -394,16 +399,15 @@ class I2c(Device):
         command = self._command if self._command is not None else 0
         if command & READ:
             value = self._bus.read()
-            if value is None:  # clock stretching
-                self._event = self.clock.after(self._bits(1), self._byte)
+            if value is None:  # the part holds the clock: ask again
+                self._event = self.clock.after(self._bits(9), self._byte)
                 return
             self._received(value)
         elif not self._bus.write(command & 0xFF):
             self._abort(NOACK_DATA)
             return
         self._command = None
-        if not self._tx and self.dma_cr & 2:
-            self._serve_dma_tx_only()
+        self._refill()
         last = bool(command & STOP) or not self._tx
         following = self._tx[0] if self._tx else 0
         if command & READ:
@@ -415,9 +419,6 @@ class I2c(Device):
         if self.dma_cr & 1:
             self._serve_dma()
         self._update()
-
-    def _serve_dma_tx_only(self) -> None:
-        self._tx.extend(int(item) & 0x7FF for item in self._tx_dma.pull(DEPTH - len(self._tx)))
 
     def _received(self, value: int) -> None:
         if len(self._rx) >= DEPTH:
@@ -437,10 +438,9 @@ class I2c(Device):
         """TX_ABRT: STOP, and the transmit FIFO stays empty until the guest reads clr_tx_abrt."""
         owned = self._owner
         self._release()
-        flushed = len(self._tx)
         self._tx.clear()
         self._flushed = True
-        self.tx_abrt_source = source | min(flushed, 0x1FF) << 23
+        self.tx_abrt_source = source
         self._raise(TX_ABRT | (STOP_DET if owned else 0))
         self._update()
 

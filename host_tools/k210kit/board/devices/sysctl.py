@@ -19,6 +19,9 @@ PERIPHERALS = """rom dma ai dvp fft gpio spi0 spi1 spi2 spi3 i2s0 i2s1 i2s2 i2c0
 aes fpioa timer0 timer1 timer2 wdt0 wdt1 sha otp reserved28 rtc""".split()
 """Names of the bits of clk_en_peri and peri_reset, from bit 0 (no reset bit for otp)."""
 
+CLOCK_WORDS = slice(0x08 >> 2, 0x54 >> 2)
+"""The registers that the clock tree depends on."""
+
 PIN_RESET, WDT0_RESET, WDT1_RESET, SOFT_RESET = 1 << 1, 1 << 2, 1 << 3, 1 << 4
 ALL_RESETS = PIN_RESET | WDT0_RESET | WDT1_RESET | SOFT_RESET
 
@@ -130,6 +133,7 @@ class Sysctl(Device):
     ) -> None:
         self._on_cpu_hz, self.on_soft_reset, self.on_peripheral_reset = on_cpu_hz, on_soft_reset, on_peripheral_reset
         self._clocks: dict[str, ClockSignal] = {}
+        self._clock_words = b""
         self.spi_dvp_data, self.spi3_xip = Line("spi_dvp_data"), Line("spi3_xip")
         self._resets = PIN_RESET
         super().__init__(name, clock)
@@ -217,9 +221,12 @@ class Sysctl(Device):
     @clk_th5.on_write
     @clk_th6.on_write
     def _clock_written(self, written: int) -> None:
-        self._update_clocks()
+        # Drivers open the same gates at every transfer.
+        if bytes(self.words[CLOCK_WORDS]) != self._clock_words:
+            self._update_clocks()
 
     def _update_clocks(self) -> None:
+        self._clock_words = bytes(self.words[CLOCK_WORDS])
         self._on_cpu_hz(self.cpu_hz())
         for name, signal in self._clocks.items():
             signal.set(self.hz_of(name))

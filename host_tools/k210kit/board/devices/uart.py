@@ -1,7 +1,8 @@
 """UART1..3: 16550 with 16-character FIFOs, programmable THRE and DMA (DesignWare APB UART).
 
 Layout: Kendryte standalone SDK, drivers/include/uart.h; behaviour: Synopsys DW_apb_uart databook.
-Not modelled: IrDA, RS-485 direction control, the 9-bit address modes (their registers keep values).
+Not modelled: IrDA, RS-485 direction control, the 9-bit address modes (their registers keep values),
+RTS falling by itself in auto flow control, "busy" while a character is being received.
 """
 
 from __future__ import annotations
@@ -386,7 +387,7 @@ class Uart(Device):
 
     def _read_modem_inputs(self) -> int:
         if self.mcr & LOOPBACK:
-            mcr = self.mcr
+            mcr: int = self.mcr
             return (mcr >> 1 & 1) | (mcr & 1) << 1 | (mcr >> 2 & 1) << 2 | (mcr >> 3 & 1) << 3
         lines = (self.modem.cts, self.modem.dsr, self.modem.ri, self.modem.dcd)
         return sum(1 << bit for bit, line in enumerate(lines) if not line.level)
@@ -437,7 +438,7 @@ class Uart(Device):
 
     @iir.on_read
     def _iir_read(self) -> int:
-        value = self.iir
+        value: int = self.iir
         if value & 0xF == THR_EMPTY:
             self._thre_pending = False
             self._raise_irq()
@@ -480,7 +481,7 @@ class Uart(Device):
 
     @lsr.on_read
     def _lsr_read(self) -> int:
-        value = self.lsr
+        value: int = self.lsr
         if self._errors:
             self._errors = 0
             self._refresh()
@@ -488,7 +489,8 @@ class Uart(Device):
 
     @msr.on_read
     def _msr_read(self) -> int:
-        value, self._delta = self.msr, 0
+        value: int = self.msr
+        self._delta = 0
         self.msr = value & 0xF0
         self.flags[6] = READ_FAST
         self._raise_irq()

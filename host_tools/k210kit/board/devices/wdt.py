@@ -98,7 +98,7 @@ class Wdt(Device):
     def _clock_changed(self, hz: int) -> None:
         left = self._remaining()
         self._hz = hz
-        if self._event is not None or self._enabled:
+        if self._enabled:
             self._count_from(left)
 
     def _set_status(self, active: bool) -> None:

@@ -20,6 +20,7 @@ class I2cPart:
 
     address = 0
     ten_bit = False
+    answers_general_call = False
 
     def start(self, read: bool) -> bool:
         """Addressed after a START or repeated START; returns whether the part acknowledges."""
@@ -30,7 +31,7 @@ class I2cPart:
         return True
 
     def read(self) -> int | None:
-        """Part to controller; None while the part holds the clock low: it is asked again one bit later."""
+        """Part to controller; None while the part holds the clock low: it is asked again a byte later."""
         return 0xFF
 
     def read_done(self, acknowledged: bool) -> None:
@@ -64,7 +65,11 @@ class I2cBus:
         """START or repeated START and the address; returns whether somebody acknowledges."""
         candidates = self.parts if parts is None else list(parts)
         general = address == GENERAL_CALL and not read
-        found = [p for p in candidates if (p.address == address and p.ten_bit == ten_bit) or (general and not p.ten_bit)]
+        found = [
+            part
+            for part in candidates
+            if (part.answers_general_call if general else part.address == address and part.ten_bit == ten_bit)
+        ]
         for part in self._active:
             if part not in found:
                 part.stop()
@@ -74,7 +79,8 @@ class I2cBus:
 
     def write(self, byte: int) -> bool:
         """One byte to whoever was addressed; returns whether somebody acknowledges."""
-        return any([part.write(byte) for part in self._active])
+        answers = [part.write(byte) for part in self._active]
+        return any(answers)
 
     def read(self) -> int | None:
         """One byte from whoever was addressed, wired-AND; None while somebody holds the clock."""

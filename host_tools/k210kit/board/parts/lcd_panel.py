@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,9 @@ log = logging.getLogger("k210kit.board")
 Pixels = NDArray[np.uint32]
 
 
-def _pack(red: NDArray[np.uint32], green: NDArray[np.uint32], blue: NDArray[np.uint32]) -> Pixels:
-    return red << 16 | green << 8 | blue
+def _pack(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any]) -> Pixels:
+    packed: Pixels = red << 16 | green << 8 | blue
+    return packed
 
 
 def _colours_565() -> Pixels:
@@ -50,15 +52,17 @@ def _from_12(data: bytes) -> Pixels:
     pairs = np.empty((len(three), 2), np.uint16)
     pairs[:, 0] = three[:, 0] << 4 | three[:, 1] >> 4
     pairs[:, 1] = (three[:, 1] & 0xF) << 8 | three[:, 2]
-    return _444[pairs.reshape(-1)]
+    found: Pixels = _444[pairs.reshape(-1)]
+    return found
 
 
 def _from_16(data: bytes) -> Pixels:
-    return _565[np.frombuffer(data, ">u2")]
+    found: Pixels = _565[np.frombuffer(data, ">u2")]
+    return found
 
 
 def _from_18(data: bytes) -> Pixels:
-    six = np.frombuffer(data, np.uint8).reshape(-1, 3).astype(np.uint32) & 0xFC
+    six: NDArray[Any] = np.frombuffer(data, np.uint8).reshape(-1, 3).astype(np.uint32) & 0xFC
     six |= six >> 6
     return _pack(six[:, 0], six[:, 1], six[:, 2])
 
@@ -224,7 +228,7 @@ class LcdPanel(SpiPart):
     def _pixel_format(self, data: bytes) -> None:
         self.colmod = data[0]
 
-    _COMMANDS: dict[int, tuple[int, Callable[[LcdPanel, bytes], None]]] = {
+    _COMMANDS: ClassVar[dict[int, tuple[int, Callable[[LcdPanel, bytes], None]]]] = {
         0x01: (0, _software_reset),
         0x10: (0, lambda panel, _: panel._set(sleeping=True)),
         0x11: (0, lambda panel, _: panel._set(sleeping=False)),
@@ -246,7 +250,7 @@ class LcdPanel(SpiPart):
         0x39: (0, lambda panel, _: panel._set(idle=True)),
         0x3A: (1, _pixel_format),
     }
-    _READS: dict[int, Callable[[LcdPanel], bytes]] = {
+    _READS: ClassVar[dict[int, Callable[[LcdPanel], bytes]]] = {
         0x04: lambda panel: NATURAL_ID,
         0x09: lambda panel: panel._status(),
         0x0A: lambda panel: bytes([panel._power_mode()]),
@@ -373,7 +377,7 @@ class LcdPanel(SpiPart):
         top, height, _ = self.scroll
         rows = np.arange(ROWS)
         rows[top : top + height] = top + (self.scroll_start - top + np.arange(height)) % height
-        shown = self.gram[rows]
+        shown: NDArray[Any] = self.gram[rows]
         if bool(self.madctl & BGR) != self.bgr:
             shown = (shown & 0xFF) << 16 | (shown & 0xFF00) | shown >> 16
         if self.idle:

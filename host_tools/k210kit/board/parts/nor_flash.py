@@ -94,7 +94,6 @@ class NorFlash(SpiPart):
         self.data = bytearray(b"\xff") * size if self.path is None else self._open(self.path)
         self._stored = [0, 0, 0]  # non-volatile status; not kept in the image
         self._selected = False
-        self._operation: Operation | None = None
         self.power_on()
 
     # The image on the host.
@@ -157,23 +156,25 @@ class NorFlash(SpiPart):
 
     def power_on(self) -> None:
         """Come up as after applying power."""
-        self._operation = self._suspended = None
+        self._operation: Operation | None = None
+        self._suspended: Operation | None = None
+        self._remaining = 0
         self._asleep = False
         self._reset_state()
 
     def power_cut(self) -> None:
         """Power fails now: a program or erase under way has got as far as its share of time."""
         self._settle()
-        self._interrupt(self._operation)
-        self._interrupt(self._suspended)
+        if self._operation is not None:
+            self._break_off(self._operation, self._operation.end - self.clock.now)
+        if self._suspended is not None:
+            self._break_off(self._suspended, self._remaining)
         self.power_on()
 
-    def _interrupt(self, operation: Operation | None) -> None:
-        if operation is None or not operation.old:
-            return
-        # A suspended operation has its share in start..end too: `end` moved on when it was suspended.
-        elapsed = min(self.clock.now - operation.start, operation.end - operation.start)
-        done = len(operation.old) * elapsed // max(operation.end - operation.start, 1)
+    def _break_off(self, operation: Operation, remaining: int) -> None:
+        """Put back what `operation` would still have had to do in `remaining` ps."""
+        total = operation.end - operation.start
+        done = len(operation.old) * (total - remaining) // total
         self.data[operation.offset + done : operation.offset + len(operation.old)] = operation.old[done:]
         self._save(operation.offset, len(operation.old))
 
@@ -379,7 +380,7 @@ class NorFlash(SpiPart):
     # What happens when chip select rises.
 
     def _finish(self, code: int) -> None:
-        if self._need or not self._acts(code):
+        if (self._need and code != 0xAB) or not self._acts(code):
             return
         reset_armed, self._reset_armed = self._reset_armed, False
         if code == 0x06:

@@ -109,7 +109,7 @@ class _Client:
         self._socket, self._line = connection, line
         self._out = bytearray()
         self._port = _Port(line, control, self)
-        self._manager = PortManager(self._port, self)
+        self._manager = PortManager(self._port, self)  # type: ignore[arg-type]
 
     def write(self, data: bytes) -> None:
         """Queue Telnet bytes for the client."""

@@ -7,18 +7,15 @@ The card speaks bytes: output byte n depends on the input bytes before n only, h
 from __future__ import annotations
 
 import binascii
-import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import ClassVar
 
+from k210kit.board.parts.sd_store import GRAIN, CardStore
 from k210kit.board.parts.spi_part import SpiPart
-from k210kit.errors import K210Error
 
 BLOCK = 512
-GRAIN = 512 * 1024  # the unit of C_SIZE in a version 2 CSD
-LARGEST = GRAIN << 22
 
 R1_IDLE, R1_ERASE_RESET, R1_ILLEGAL, R1_CRC = 0x01, 0x02, 0x04, 0x08
 R1_ERASE_SEQUENCE, R1_ADDRESS, R1_PARAMETER = 0x10, 0x20, 0x40
@@ -33,7 +30,8 @@ NAC = b"\xff"
 BUSY = b"\x00\x00\x00\xff"
 POLLS_UNTIL_READY = 2
 
-log = logging.getLogger("k210kit.board")
+SCR = bytes([0x02, 0x35, 0x80, 0x00, 0, 0, 0, 0])
+"""SD specification 3.0, erased blocks are zero, SDHC security, 1 and 4 data lines (byte 2 bit 7: version 3)."""
 
 
 def _crc7_table() -> bytes:
@@ -60,73 +58,6 @@ def crc7(data: bytes) -> int:
 def crc16(data: bytes) -> bytes:
     """The two bytes after a data block: CRC-16 (x^16 + x^12 + x^5 + 1), most significant first."""
     return binascii.crc_hqx(data, 0).to_bytes(2, "big")
-
-
-class CardStore:
-    """The blocks of a card: a file that is written back at once, or memory.
-
-    A `bytearray` is used in place; `bytes` are copied. Raises K210Error for what cannot be a card.
-    """
-
-    def __init__(self, image: str | Path | bytes | bytearray, read_only: bool = False) -> None:
-        self.read_only = read_only
-        self._file: BinaryIO | None = None
-        self._memory = bytearray()
-        if isinstance(image, (bytes, bytearray)):
-            self._memory = image if isinstance(image, bytearray) else bytearray(image)
-            size, name = len(self._memory), "the SD image"
-        else:
-            self._file = self._open(Path(image), read_only)
-            size, name = self._file.seek(0, 2), f"the SD image {image}"
-        if not 0 < size <= LARGEST:
-            self.close()
-            raise K210Error(f"{name} has {size} bytes; a card has 1 to {LARGEST}: give a whole card's image")
-        self.capacity = -(-size // GRAIN) * GRAIN
-
-    @staticmethod
-    def _open(path: Path, read_only: bool) -> BinaryIO:
-        try:
-            return open(path, "rb" if read_only else "r+b", buffering=0)
-        except OSError as error:
-            hint = "" if read_only else "; make it readable and writable, or open the card read-only"
-            raise K210Error(f"cannot open the SD image {path}: {error.strerror}{hint}") from error
-
-    def read(self, position: int, size: int) -> bytes:
-        """`size` bytes at byte `position`; what lies beyond the image's end reads as zeros."""
-        if self._file is None:
-            data = bytes(self._memory[position : position + size])
-        else:
-            self._file.seek(position)
-            data = self._file.read(size)
-        return data if len(data) == size else data + bytes(size - len(data))
-
-    def write(self, position: int, data: bytes) -> bool:
-        """Store `data` at byte `position`, growing the image when needed; False when it cannot be stored."""
-        if self.read_only:
-            return False
-        if self._file is None:
-            missing = position - len(self._memory)
-            if missing > 0:
-                self._memory.extend(bytes(missing))
-            self._memory[position : position + len(data)] = data
-            return True
-        try:
-            self._file.seek(position)
-            return self._file.write(data) == len(data)
-        except OSError as error:
-            log.warning("SD card: the image cannot be written: %s", error.strerror)
-            return False
-
-    def erase(self, position: int, size: int) -> bool:
-        """Fill with zeros; the card says so in its SCR (DATA_STAT_AFTER_ERASE = 0)."""
-        end = position + size
-        step = 1 << 20
-        return all(self.write(at, bytes(min(step, end - at))) for at in range(position, end, step))
-
-    def close(self) -> None:
-        """Close the image file."""
-        if self._file is not None:
-            self._file.close()
 
 
 class SdCard(SpiPart):
@@ -447,7 +378,7 @@ class SdCard(SpiPart):
     def _accept(self, argument: int) -> None:
         self._respond()
 
-    _COMMANDS: dict[int, Callable[[SdCard, int], None]] = {
+    _COMMANDS: ClassVar[dict[int, Callable[[SdCard, int], None]]] = {
         0: _go_idle,
         1: _initialise,
         6: _switch,
@@ -468,7 +399,7 @@ class SdCard(SpiPart):
         58: _operating_conditions,
         59: _crc_option,
     }
-    _APPLICATION: dict[int, Callable[[SdCard, int], None]] = {
+    _APPLICATION: ClassVar[dict[int, Callable[[SdCard, int], None]]] = {
         13: _send_sd_status,
         22: lambda card, _: card._send_register(bytes(4)),
         23: _accept,
@@ -495,10 +426,6 @@ class SdCard(SpiPart):
         body = bytes([0x00]) + b"KV" + b"K210V" + bytes([0x10]) + (0x21000001).to_bytes(4, "big")
         body += (((2024 - 2000) << 4) | 1).to_bytes(2, "big")
         return body + bytes([crc7(body)])
-
-
-SCR = bytes([0x02, 0x35, 0x80, 0x00, 0, 0, 0, 0])
-"""SD specification 3.0, erased blocks are zero, SDHC security, 1 and 4 data lines (byte 2 bit 7: version 3)."""
 
 
 def switch_status(argument: int) -> bytes:

@@ -58,13 +58,17 @@ class SerialWiring:
 
     def _transmit(self, port: SerialPort, data: bytes) -> None:
         for line in self._lines:
-            if self.fpioa.function_of(line.tx_pad) == port.tx_function:
+            if self._sends(line.tx_pad, port):
                 line.from_board(data, port.baud, port.format)
         for tx_pad, rx_pad in self._jumpers:
-            if self.fpioa.function_of(tx_pad) == port.tx_function:
+            if self._sends(tx_pad, port):
                 hearing = self.receiver(rx_pad)
-                for byte in data if hearing else b"":
-                    deliver(hearing, byte, port.baud, port.format)
+                if hearing is not None:
+                    for byte in data:
+                        deliver(hearing, byte, port.baud, port.format)
+
+    def _sends(self, pad: int, port: SerialPort) -> bool:
+        return self.fpioa.function_of(pad) == port.tx_function and self.fpioa.pads[pad].driven_by_chip
 
 
 def deliver(port: SerialPort, byte: int, baud: float, form: SerialFormat) -> None:

@@ -118,26 +118,28 @@ class Socket:
     selected: bool = False
 
 
-class PadBus(SpiBus):
-    """Parts on pads, found through the FPIOA at the start of every transfer.
+class PadWiring:
+    """Parts on pads, shared by the controllers: which of them reaches a part is the FPIOA's affair.
 
     Only D0 and D1 are checked; lines D2 and up are taken as routed when a multi-line transfer is made.
     """
 
-    def __init__(self, routing: PadRouting, pins: SpiPins) -> None:
-        self.routing, self.pins = routing, pins
+    def __init__(self, routing: PadRouting) -> None:
+        self.routing = routing
         self.sockets: list[Socket] = []
-        self._talking: list[tuple[Socket, bool, bool]] = []
-        self._active = False
-        self._enabled = 0
-        self._clock_hz = 0
+        self.buses: list[PadBus] = []
+
+    def bus(self, pins: SpiPins) -> PadBus:
+        """The wires of one more controller."""
+        self.buses.append(PadBus(self, pins))
+        return self.buses[-1]
 
     def attach(self, socket: Socket) -> Socket:
         """Wire a part to its pads; returns the socket for `detach`."""
         self.sockets.append(socket)
         if socket.cs is not None:
             self.routing.pads[socket.cs].line.listen(lambda level: self._cs_moved(socket))
-        self._refresh(socket)
+        self.refresh(socket)
         return socket
 
     def detach(self, socket: Socket) -> None:
@@ -145,24 +147,29 @@ class PadBus(SpiBus):
         if socket in self.sockets:
             self._set(socket, False)
             self.sockets.remove(socket)
-            self._route()
+            for bus in self.buses:
+                bus.route()
 
     def _cs_moved(self, socket: Socket) -> None:
         if socket in self.sockets:
-            self.controller_sync()
-            self._refresh(socket)
-            self._route()
+            for bus in self.buses:
+                bus.controller_sync()
+            self.refresh(socket)
+            for bus in self.buses:
+                bus.route()
 
-    def _refresh(self, socket: Socket) -> None:
+    def refresh(self, socket: Socket) -> None:
         """Bring the part's chip select to what the pads say now."""
         if socket.cs is None:
             self._set(socket, True)
             return
-        number = self.routing.function_of(socket.cs) - self.pins.select0
-        if 0 <= number < 4:
-            self._set(socket, self._active and bool(self._enabled >> number & 1))
-        else:
-            self._set(socket, not self.routing.pads[socket.cs].line.level)
+        function = self.routing.function_of(socket.cs)
+        for bus in self.buses:
+            number = function - bus.pins.select0
+            if 0 <= number < 4:
+                self._set(socket, bus.active and bool(bus.enabled >> number & 1))
+                return
+        self._set(socket, not self.routing.pads[socket.cs].line.level)
 
     @staticmethod
     def _set(socket: Socket, selected: bool) -> None:
@@ -170,13 +177,22 @@ class PadBus(SpiBus):
             socket.selected = selected
             socket.part.select(selected)
 
-    def _route(self) -> None:
+
+class PadBus(SpiBus):
+    """One controller's wires; its parts are found through the FPIOA at the start of every transfer."""
+
+    def __init__(self, wiring: PadWiring, pins: SpiPins) -> None:
+        self.wiring, self.pins = wiring, pins
+        self.active, self.enabled, self._clock_hz = False, 0, 0
+        self._talking: list[tuple[Socket, bool, bool]] = []
+
+    def route(self) -> None:
         """Find who hears and who answers; the sockets' selection is up to date."""
         self._talking = []
-        if not self._active:
+        if not self.active:
             return
-        function = self.routing.function_of
-        for socket in self.sockets:
+        function = self.wiring.routing.function_of
+        for socket in self.wiring.sockets:
             if not socket.selected or function(socket.sclk) != self.pins.sclk:
                 continue
             if socket.data_enable is not None:
@@ -192,17 +208,17 @@ class PadBus(SpiBus):
 
     def begin(self, enabled: int, clock_hz: int) -> None:
         """Assert the selects in mask `enabled` on the pads that carry them."""
-        self._active, self._enabled, self._clock_hz = True, enabled, clock_hz
-        for socket in self.sockets:
-            self._refresh(socket)
-        self._route()
+        self.active, self.enabled, self._clock_hz = True, enabled, clock_hz
+        for socket in self.wiring.sockets:
+            self.wiring.refresh(socket)
+        self.route()
 
     def end(self) -> None:
         """Release the controller's selects; those driven by GPIO stay."""
-        self._active = False
+        self.active = False
         self._talking = []
-        for socket in self.sockets:
-            self._refresh(socket)
+        for socket in self.wiring.sockets:
+            self.wiring.refresh(socket)
 
     def exchange(self, data: bytes) -> bytes:
         """Full duplex; the first part that answers is heard."""

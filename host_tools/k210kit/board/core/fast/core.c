@@ -10,6 +10,7 @@
 #include <unicorn/unicorn.h>
 
 #include "decode.h"
+#include "delay.h"
 #include "hart.h"
 
 #define HARTS (2)
@@ -25,6 +26,7 @@ enum { RUN_DUE, RUN_YIELD, RUN_STOPPED, RUN_CRASHED };
 
 // A table entry per half-word of code memory: the block that starts there.
 #define BLOCK_COUNT_MASK (0x0fff)
+#define BLOCK_EFFECTS (0x2000)
 #define BLOCK_FENCE_I (0x4000)
 #define BLOCK_TRANSFERS (0x8000)
 
@@ -47,6 +49,17 @@ typedef struct {
 
 struct core_s;
 
+// A loop that may be waiting: where it starts and the registers when it was there last.
+typedef struct {
+    uint64_t pc;
+    uint64_t cycle;
+    uint64_t access;
+    unsigned visits;
+    unsigned patience;      // visits to let pass before the next look
+    bool valid;
+    uint64_t x[31];
+} loop_t;
+
 typedef struct {
     struct core_s *core;
     hart_state_t *state;
@@ -57,6 +70,14 @@ typedef struct {
     uint64_t block_insns;
     uint64_t access_pc;     // of the device access under way
     uint64_t fault_address;
+    loop_t polling;         // head: a device read
+    loop_t spinning;        // head: a block that jumps to itself
+    uint64_t repeats;
+    uint64_t proven_pc;     // a block found to spin in an earlier window
+    uint64_t accesses;      // device accesses so far
+    unsigned seen;          // flags of all blocks since the polling head
+    uint64_t counter_pc;    // of the last read of a cycle counter, and its cycle
+    uint64_t counter_cycle;
     bool in_access;
     bool block_ends;
     bool block_fences;
@@ -72,10 +93,12 @@ typedef struct core_s {
     device_t *device[64];
     unsigned devices;
     uint8_t *code_pages;    // per page of memory 0: translated code of any hart
+    uint64_t until;         // where run() returns; an event scheduled meanwhile brings it nearer
     uint64_t window;
     uint64_t turn;          // cycles of a turn when both harts are busy
     int running;            // hart whose turn it is, or -1
     volatile bool stop;
+    int eager;             // execute every round of waiting loops (for tests)
     bool started;
     PyThreadState *thread;  // while the interpreter is released
     PyObject *error_type, *error_value, *error_trace;
@@ -86,6 +109,7 @@ static struct {
     uc_err (*emu_stop)(uc_engine *);
     uc_err (*reg_read)(uc_engine *, int, void *);
     uc_err (*reg_write)(uc_engine *, int, const void *);
+    uc_err (*reg_read_batch)(uc_engine *, int *, void **, int);
     uc_err (*hook_add)(uc_engine *, uc_hook *, int, void *, void *, uint64_t, uint64_t, ...);
     uc_err (*mmio_map)(uc_engine *, uint64_t, size_t, uc_cb_mmio_read_t, void *, uc_cb_mmio_write_t, void *);
     uc_err (*mem_protect)(uc_engine *, uint64_t, size_t, uint32_t);
@@ -128,7 +152,7 @@ static uint64_t core_now(core_t *core) {
     return a < b ? a : b;
 }
 
-static void shorten(core_t *core, uint64_t cycle) {
+static void shorten_window(core_t *core, uint64_t cycle) {
     if (cycle < core->window) {
         core->window = cycle;
         if (core->running >= 0) {
@@ -139,7 +163,7 @@ static void shorten(core_t *core, uint64_t cycle) {
 
 // The running hart goes on to the end of its straight line, then the window ends.
 static void end_window(core_t *core) {
-    shorten(core, core_now(core));
+    shorten_window(core, core_now(core));
 }
 
 // ---- Python errors raised inside callbacks wait until the engine has returned
@@ -152,6 +176,77 @@ static void keep_error(core_t *core) {
     }
     core->stop = true;
     end_window(core);
+}
+
+// ---- Waiting loops
+//
+// A loop without stores that comes back to its head with the same registers, having read only
+// memory and registers that change at events, will do so until the window ends. Whole laps of it
+// are skipped; what remains is executed, so the result is the same as without.
+
+enum { REGS = 31 };
+
+static void read_registers(hart_t *hart, uint64_t *x) {
+    static int ids[REGS];
+    void *values[REGS];
+    for (unsigned i = 0; i < REGS; i++) {
+        ids[i] = UC_RISCV_REG_X0 + 1 + i;
+        values[i] = &x[i];
+    }
+    unicorn.reg_read_batch(hart->uc, ids, values, REGS);
+}
+
+// Called at the head of a loop; true when it stands as it stood a lap ago.
+static bool unchanged(hart_t *hart, loop_t *loop, uint64_t now) {
+    uint64_t x[REGS];
+    read_registers(hart, x);
+    bool same = loop->valid && memcmp(x, loop->x, sizeof(x)) == 0;
+    memcpy(loop->x, x, sizeof(x));
+    loop->valid = true;
+    loop->cycle = now;
+    return same;
+}
+
+static uint64_t hart_now(hart_t *hart);
+
+static void poll_skip(hart_t *hart) {
+    if (hart->core->eager & 1) {
+        return;
+    }
+    loop_t *loop = &hart->polling;
+    uint64_t pc = hart->access_pc;
+    if (hart->seen & BLOCK_EFFECTS) {
+        loop->valid = false;
+    }
+    if (loop->pc != pc) {
+        // Another read of the same lap, or another loop.
+        if (loop->valid && hart->accesses - loop->access < 16) {
+            return;
+        }
+        loop->pc = pc;
+        loop->patience = 2;
+        loop->visits = 0;
+        loop->valid = false;
+    }
+    loop->access = hart->accesses;
+    hart->seen = 0;
+    if (++loop->visits < loop->patience) {
+        loop->valid = false;
+        return;
+    }
+    uint64_t now = hart_now(hart);
+    uint64_t lap = now - loop->cycle;
+    bool tried = loop->valid;
+    if (unchanged(hart, loop, now)) {
+        if (lap && hart->limit > now + lap) {
+            hart->state->cycles += (hart->limit - 1 - now) / lap * lap;
+            loop->cycle = hart_now(hart);
+        }
+    } else if (tried) {
+        loop->visits = 0;
+        loop->patience = loop->patience < 256 ? loop->patience * 2 : 256;
+        loop->valid = false;
+    }
 }
 
 // ---- Blocks
@@ -167,12 +262,17 @@ static void mark_code(core_t *core, uint64_t offset, uint32_t size) {
 
 static unsigned decode_block(const uint8_t *code, uint32_t size) {
     unsigned count = 0;
+    bool effects = false;
     const uint8_t *last = code;
     for (const uint8_t *at = code, *end = code + size; at < end; at += insn_length(at)) {
         last = at;
         count++;
+        effects |= insn_has_effects(at);
     }
     unsigned entry = count & BLOCK_COUNT_MASK;
+    if (effects) {
+        entry |= BLOCK_EFFECTS;
+    }
     if (size != 0 && insn_transfers(last)) {
         entry |= BLOCK_TRANSFERS;
         if (fetch16(last) == (INSN_FENCE_I & 0xffff)) {
@@ -180,6 +280,34 @@ static unsigned decode_block(const uint8_t *code, uint32_t size) {
         }
     }
     return entry;
+}
+
+#define SPIN_REPEATS (256)
+
+// A block that jumps to itself for the n-th time: lets the rest of the window pass when it waits.
+static bool spins(hart_t *hart, uint64_t pc, unsigned entry, uint64_t now) {
+    uint64_t lap = entry & BLOCK_COUNT_MASK;
+    loop_t *loop = &hart->spinning;
+    if ((entry & BLOCK_EFFECTS) || hart->accesses != loop->access || (hart->core->eager & 2)) {
+        loop->access = hart->accesses;
+        hart->repeats = 0;
+        return false;
+    }
+    if (lap != 1 && hart->repeats < (pc == hart->proven_pc ? 2 : SPIN_REPEATS)) {
+        loop->valid = false;
+        return false;
+    }
+    if (!unchanged(hart, loop, now)) {
+        if (hart->repeats > SPIN_REPEATS + 1) {
+            hart->repeats = 2;
+            hart->proven_pc = 0;
+        }
+        return false;
+    }
+    hart->proven_pc = pc;
+    hart->state->cycles = now + (hart->limit - now + lap - 1) / lap * lap;
+    hart->state->spinning = lap == 1;
+    return true;
 }
 
 static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *user) {
@@ -209,15 +337,17 @@ static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *user) {
         const uint8_t *code = host_code(core, pc, &index, &offset);
         entry = code ? decode_block(code, size) : (size / 4) | BLOCK_TRANSFERS;
     }
-    if (pc == hart->block_pc && (entry & (BLOCK_COUNT_MASK | BLOCK_TRANSFERS)) == (1 | BLOCK_TRANSFERS)
-        && hart->block_insns == 1 && hart->limit > now) {
-        // A jump to itself: nothing can change before the window ends.
-        hart->state->cycles = hart->limit;
-        hart->state->spinning = 1;
-        hart->block_insns = 0;
-        hart->at_boundary = true;
-        unicorn.emu_stop(uc);
-        return;
+    hart->seen |= entry;
+    if (pc == hart->block_pc) {
+        hart->repeats++;
+        if (__builtin_expect(spins(hart, pc, entry, now), 0)) {
+            hart->block_insns = 0;
+            hart->at_boundary = true;
+            unicorn.emu_stop(uc);
+            return;
+        }
+    } else {
+        hart->repeats = 0;
     }
     hart->block_pc = pc;
     hart->block_insns = entry & BLOCK_COUNT_MASK;
@@ -268,6 +398,35 @@ static void refresh_fs(hart_t *hart) {
         set_reg(hart, UC_RISCV_REG_PRIV, PRIV_USER);
         hart->state->mstatus = (hart->state->mstatus & ~MSTATUS_FS) | fs;
     }
+}
+
+static uint64_t delay_reg(void *context, unsigned reg) {
+    return get_reg(context, UC_RISCV_REG_X0 + reg);
+}
+
+// A loop that waits for the cycle counter to reach something: lets the rounds pass that change
+// nothing. The last ones are executed, so every register ends as it should.
+static void skip_delay(hart_t *hart, uint64_t pc, uint64_t counter) {
+    hart_state_t *state = hart->state;
+    uint64_t now = state->cycles;
+    bool again = !(hart->core->eager & 4) && hart->counter_pc == pc && now - hart->counter_cycle <= DELAY_MAX_INSNS;
+    if (again && hart->limit > now + 1) {
+        unsigned index, length;
+        uint64_t offset;
+        const uint8_t *code = host_code(hart->core, pc, &index, &offset);
+        if (code != NULL && hart->core->memory[index].size - offset >= DELAY_CODE_BYTES) {
+            uint64_t rounds = delay_rounds(code, DELAY_CODE_BYTES, pc, counter, hart->limit - 1 - now, delay_reg, hart, &length);
+            state->cycles += rounds * length;
+        }
+    }
+    hart->counter_pc = pc;
+    hart->counter_cycle = state->cycles;
+}
+
+static bool reads_counter(uint32_t insn) {
+    unsigned number = insn >> 20;
+    // csrrs rd, counter, x0
+    return (insn & 0xff07f) == 0x02073 && (number == 0xb00 || number == 0xb02 || number == 0xc00 || number == 0xc02);
 }
 
 // Executes the CSR instruction; false when it is illegal.
@@ -322,6 +481,11 @@ static uint64_t execute_system(hart_t *hart, uint64_t pc) {
     uint64_t next = pc + 4;
     bool legal = false;
     if ((insn & 0x7f) == 0x73) {
+        uint64_t counter;
+        if (reads_counter(insn) && hart_csr_read(state, insn >> 20, now, &counter) == CSR_OK) {
+            skip_delay(hart, pc, counter);
+            now = state->cycles;
+        }
         if (insn >> 12 & 3) {
             legal = execute_csr(hart, insn, now);
         } else if (insn == 0x30200073 && state->priv == PRIV_MACHINE) { // mret
@@ -353,6 +517,7 @@ static void end_block(hart_t *hart, uint64_t pc) {
     hart->block_pc = 0;
     hart->block_ends = true;
     hart->block_fences = false;
+    hart->polling.valid = false;
 }
 
 static void after_trap(hart_t *hart, uint64_t pc) {
@@ -428,6 +593,7 @@ static bool on_device_access(uc_engine *uc, uc_mem_type type, uint64_t address, 
     }
     unicorn.reg_read(uc, UC_RISCV_REG_PC, &hart->access_pc);
     hart->in_access = true;
+    hart->accesses++;
     return true;
 }
 
@@ -451,9 +617,14 @@ static uint64_t on_device_read(uc_engine *uc, uint64_t offset, unsigned size, vo
     core_t *core = mapping->core;
     uint64_t value = 0;
     if (offset < device->size && (device->flags[offset >> 2] & READ_FAST)) {
+        hart_t *hart = &core->hart[core->running];
         value = device->words[offset >> 2] >> (offset & 3) * 8;
+        if (hart->accesses != hart->polling.access) { // not the second half of a 64-bit read
+            poll_skip(hart);
+        }
         return size == 4 ? value : value & ((1ull << 8 * size) - 1);
     }
+    core->hart[core->running].polling.valid = false;
     enter_python(core);
     PyObject *result = PyObject_CallFunction(device->read, "KI", (unsigned long long)offset, size);
     if (result != NULL) {
@@ -472,6 +643,7 @@ static void on_device_write(uc_engine *uc, uint64_t offset, unsigned size, uint6
     mapping_t *mapping = user;
     device_t *device = mapping->device;
     core_t *core = mapping->core;
+    core->hart[core->running].polling.valid = false;
     if (size == 4 && offset < device->size && (device->flags[offset >> 2] & WRITE_FAST)) {
         device->words[offset >> 2] = value;
             return;
@@ -534,6 +706,7 @@ static void run_hart(core_t *core, unsigned number) {
         pc = get_reg(hart, UC_RISCV_REG_PC);
         hart->block_insns = 0;
         hart->block_pc = 0;
+        hart->polling.valid = hart->spinning.valid = false;
         hart->block_ends = hart->block_fences = hart->at_boundary = false;
         uc_err error = unicorn.emu_start(hart->uc, pc, 0, 0, 0);
         hart->in_access = false;
@@ -566,13 +739,13 @@ static void idle_until(hart_state_t *state, uint64_t cycle) {
     }
 }
 
-// One round of turns; the cycle that every hart has reached. Sets *busy to how many ran.
-static void run_window(core_t *core, uint64_t until) {
+// One round of turns.
+static void run_window(core_t *core) {
     hart_state_t *a = core->hart[0].state;
     hart_state_t *b = core->hart[1].state;
     uint64_t behind = a->idle ? b->cycles : b->idle || a->cycles < b->cycles ? a->cycles : b->cycles;
     uint64_t length = a->idle || b->idle ? LONG_WINDOW : core->turn;
-    core->window = until - behind > length ? behind + length : until;
+    core->window = core->until - behind > length ? behind + length : core->until;
     for (unsigned i = 0; i < HARTS; i++) {
         hart_state_t *state = core->hart[i].state;
         if (!state->idle && state->cycles < core->window) {
@@ -590,7 +763,7 @@ static void wake(hart_state_t *state) {
     }
 }
 
-static int run(core_t *core, uint64_t until) {
+static int run(core_t *core) {
     hart_state_t *a = core->hart[0].state;
     hart_state_t *b = core->hart[1].state;
     uint64_t deadline = host_ns() + HOST_SLICE_NS;
@@ -609,18 +782,18 @@ static int run(core_t *core, uint64_t until) {
         wake(a);
         wake(b);
         if (a->idle && b->idle) {
-            idle_until(a, until);
-            idle_until(b, until);
+            idle_until(a, core->until);
+            idle_until(b, core->until);
             return RUN_DUE;
         }
         uint64_t behind = a->cycles < b->cycles ? a->cycles : b->cycles;
-        if (behind >= until) {
+        if (behind >= core->until) {
             return RUN_DUE;
         }
         if ((rounds & 31) == 31 && host_ns() > deadline) {
             return RUN_YIELD;
         }
-        run_window(core, until);
+        run_window(core);
     }
 }
 
@@ -636,12 +809,13 @@ static int resolve(const char *path) {
     unicorn.emu_stop = dlsym(library, "uc_emu_stop");
     unicorn.reg_read = dlsym(library, "uc_reg_read");
     unicorn.reg_write = dlsym(library, "uc_reg_write");
+    unicorn.reg_read_batch = dlsym(library, "uc_reg_read_batch");
     unicorn.hook_add = dlsym(library, "uc_hook_add");
     unicorn.mmio_map = dlsym(library, "uc_mmio_map");
     unicorn.mem_protect = dlsym(library, "uc_mem_protect");
     unicorn.ctl = dlsym(library, "uc_ctl");
     if (!unicorn.emu_start || !unicorn.emu_stop || !unicorn.reg_read || !unicorn.reg_write
-        || !unicorn.hook_add || !unicorn.mmio_map || !unicorn.mem_protect || !unicorn.ctl) {
+        || !unicorn.reg_read_batch || !unicorn.hook_add || !unicorn.mmio_map || !unicorn.mem_protect || !unicorn.ctl) {
         PyErr_SetString(PyExc_OSError, "this Unicorn lacks a function that the board needs");
         return -1;
     }
@@ -795,8 +969,9 @@ static PyObject *core_run(core_t *core, PyObject *args) {
     if (!PyArg_ParseTuple(args, "K", &until)) {
         return NULL;
     }
+    core->until = until;
     leave_python(core);
-    int reason = run(core, until);
+    int reason = run(core);
     enter_python(core);
     core->stop = false;
     if (core->error_type != NULL) {
@@ -817,7 +992,10 @@ static PyObject *core_shorten_method(core_t *core, PyObject *args) {
     if (!PyArg_ParseTuple(args, "K", &cycle)) {
         return NULL;
     }
-    shorten(core, cycle);
+    shorten_window(core, cycle);
+    if (cycle < core->until) {
+        core->until = cycle;
+    }
     Py_RETURN_NONE;
 }
 
@@ -886,11 +1064,22 @@ static PyObject *core_set_fs(core_t *core, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+// be_eager(on): execute waiting loops round by round, which gives the same results slower.
+static PyObject *core_be_eager(core_t *core, PyObject *args) {
+    int on;
+    if (!PyArg_ParseTuple(args, "i", &on)) {
+        return NULL;
+    }
+    core->eager = on;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef core_methods[] = {
+    {"be_eager", (PyCFunction)core_be_eager, METH_VARARGS, "be_eager(on): skip no waiting loop"},
     {"map_device", (PyCFunction)core_map_device, METH_VARARGS, "map_device(base, size, words, flags, read, write)"},
     {"run", (PyCFunction)core_run, METH_VARARGS, "run(until_cycle) -> reason"},
     {"now", (PyCFunction)core_now_method, METH_NOARGS, "now() -> cycle of the running hart's instruction"},
-    {"shorten", (PyCFunction)core_shorten_method, METH_VARARGS, "shorten(cycle): end the window there"},
+    {"shorten", (PyCFunction)core_shorten_method, METH_VARARGS, "shorten(cycle): an event is due there"},
     {"end_window", (PyCFunction)core_end_window_method, METH_NOARGS, "end the window at the present instruction"},
     {"stop", (PyCFunction)core_stop_method, METH_NOARGS, "make run() return"},
     {"running", (PyCFunction)core_running_method, METH_NOARGS, "the hart whose turn it is, or -1"},

@@ -46,4 +46,27 @@ static inline bool insn_transfers(const uint8_t *code) {
     }
 }
 
+// Whether it may change anything but integer registers: a store, an atomic, anything of the FPU,
+// anything of the system.
+static inline bool insn_has_effects(const uint8_t *code) {
+    uint32_t half = fetch16(code);
+    unsigned top = half >> 13;
+    switch (half & 3) {
+        case 0:
+            return top != 0 && top != 2 && top != 3; // all but c.addi4spn c.lw c.ld
+        case 1:
+            return false;
+        case 2:
+            return top == 1 || top >= 5 || half == 0x9002; // c.fldsp, c.fsdsp c.swsp c.sdsp, c.ebreak
+        default:
+            switch (half & 0x7f) {
+                case 0x03: case 0x13: case 0x17: case 0x1b: case 0x33: case 0x37: case 0x3b:
+                case 0x63: case 0x67: case 0x6f: case 0x0f:
+                    return false;
+                default:
+                    return true;
+            }
+    }
+}
+
 #endif // K210KIT_DECODE_H
