@@ -11,6 +11,7 @@ from types import TracebackType
 from k210kit.board import crash, profiles, rom
 from k210kit.board.core.clock import PS_PER_SECOND
 from k210kit.board.core.device import Tracer
+from k210kit.board.core.laps import Laps
 from k210kit.board.core.runner import Reason
 from k210kit.board.devices.sysctl import PIN_RESET
 from k210kit.board.machine import ADDRESS_MAP, Machine
@@ -63,7 +64,7 @@ class Board:
         self.profile = profiles.find(board)
         pieces = self._read_pieces(firmware, flash or {})
         self.machine = Machine(pure=pure)
-        self.flash_chip = NorFlash(self.machine.clock, image=flash_image)
+        self.flash_chip = NorFlash(self.machine.clock, quad_enabled=True, image=flash_image)
         for offset, data, _ in pieces:
             self.flash_chip.load(offset, data)
         self.output = bytearray()
@@ -77,6 +78,8 @@ class Board:
         self._circuit = ResetCircuit(reset_circuit or self.profile.reset_circuit)
         self._endpoint: SerialEndpoint | None = None
         self._wire_parts(sd)
+        self.laps = Laps(self.machine, [self.flash_chip, self.lcd, self.sd_card or self.lcd])
+        self.flash_chip.on_wait = self.laps.hint
         self._connect_serial(serial)
         self._host_start = time.monotonic()
         self._live_offset = 0.0
@@ -296,6 +299,7 @@ class Board:
         self.machine.reset(cause)
         for engine in self.machine.engines:
             engine.state.idle = 0
+        rom.set_up(self.machine.devices)
         self.boot_problem = rom.boot(self.machine.memory, self.machine.engines, self.flash_chip)
 
     def _step(self, end: int | None) -> bool:
@@ -317,6 +321,7 @@ class Board:
                 until = min(until, clock.now + IDLE_SLICE)
             reason = machine.runner.run(clock.cycle_at(until))
             clock.run_due(clock.time_of(machine.runner.now()))
+            self.laps.skip(until if end is None else end)
             if reason == Reason.CRASHED:
                 self._note_crash()
             self._poll()

@@ -17,6 +17,7 @@ from k210kit.board.core.runner import Runner, make_runner
 from k210kit.board.core.serial import SerialPort
 from k210kit.board.devices.aes import Aes
 from k210kit.board.devices.clint import Clint
+from k210kit.board.devices.debug_module import DebugModule
 from k210kit.board.devices.dmac import Dmac
 from k210kit.board.devices.fft import Fft
 from k210kit.board.devices.fpioa import Fpioa
@@ -40,6 +41,7 @@ from k210kit.board.parts.i2c_bus import I2cPart
 from k210kit.board.parts.spi_bus import SPI0_PINS, SPI1_PINS, PadWiring
 
 ADDRESS_MAP = {
+    "debug": 0x0000_0000,
     "clint": 0x0200_0000,
     "plic": 0x0C00_0000,
     "uarths": 0x3800_0000,
@@ -102,6 +104,9 @@ XIP_WINDOW = 16 << 20
 
 D = TypeVar("D", bound=Device)
 
+TIME_DEPENDENT = {"clint", "timer0", "timer1", "timer2", "rtc", "wdt0", "wdt1"}
+"""Devices whose registers tell the time; reads that reach Python are counted in `time_reads`."""
+
 MIP_SOFTWARE, MIP_TIMER, MIP_EXTERNAL = 3, 7, 11
 
 
@@ -115,19 +120,27 @@ class Machine:
         self.clock = CycleClock(self.runner.now, self.runner.shorten, CRYSTAL_HZ)
         self.requests = {number: DmaRequest(number, name) for number, name in enumerate(HANDSHAKES)}
         self.on_reset: Callable[[int], None] = lambda cause: None
+        self.time_reads = 0
         self.devices: dict[str, Device] = {}
         self._build()
         self._spans = sorted((ADDRESS_MAP[name], device) for name, device in self.devices.items())
         for name, device in self.devices.items():
             if device is not self.spi3:
-                self._map(name, device, max(device.size, 0x1000), device.read)
+                read = partial(self._read_time, device) if name in TIME_DEPENDENT else device.read
+                self._map(name, device, max(device.size, 0x1000), read)
         # The flash's execute-in-place window lies over SPI3's registers and all behind them.
         self._map("spi3", self.spi3, XIP_WINDOW, self._read_spi3)
         self.sysctl.spi3_xip.listen(self._xip_switched)
         self._spi3_flags = bytes(self.spi3.flags)
 
     def _map(self, name: str, device: Device, size: int, read: Callable[[int, int], int]) -> None:
-        self.runner.map_device(ADDRESS_MAP[name], size, device.words, device.flags, read, device.write)
+        self.runner.map_device(
+            ADDRESS_MAP[name], size, device.words, device.flags, device.masks, read, device.write
+        )
+
+    def _read_time(self, device: Device, offset: int, size: int) -> int:
+        self.time_reads += 1
+        return device.read(offset, size)
 
     def _xip_switched(self, on: bool) -> None:
         self.spi3.flags[:] = bytes(len(self._spi3_flags)) if on else self._spi3_flags
@@ -281,6 +294,7 @@ class Machine:
                     on_reset=lambda cause=1 << (2 + number): self.on_reset(cause),
                 )
             )
+        self._add(DebugModule("debug", clock))
         self._add(Unimplemented("kpu", clock))
         self._add(Unimplemented("dvp", clock))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from k210kit.board.core.memory import SRAM_BASE, SRAM_SIZE, Memory
@@ -9,12 +10,24 @@ from k210kit.errors import K210Error
 from k210kit.images import header
 
 if TYPE_CHECKING:
+    from k210kit.board.core.device import Device
     from k210kit.board.core.engine import Engine
     from k210kit.board.parts.nor_flash import NorFlash
 
-# Where the ROM's stacks lie is not known; guests only need that sp points to free memory.
-STACK_TOP = SRAM_BASE + SRAM_SIZE
-STACK_SIZE = 0x8000
+# The ROM's variables and stacks (laanwj's notes on a ROM dump); guests start with its pointers.
+DATA_BASE = SRAM_BASE + 0x5FC000
+STACK_SIZE = 0x2000
+
+# What the ROM leaves in the devices: PLL0 at 780 MHz and the harts at half of it (Linux' clk-k210.c; Kboot counts
+# on 390 MHz), the console at 115200 baud (Kboot, RT-Thread and OpenSBI print without setting it up).
+LEFT_BEHIND = (
+    ("sysctl", 0x08, 1 << 25 | 1 << 21 | 59 << 14 | 1 << 10 | 59 << 4),
+    ("sysctl", 0x20, 1),
+    ("uarths", 0x18, 390_000_000 // 115_200 - 1),
+    ("uarths", 0x08, 1),
+    ("uarths", 0x0C, 1),
+)
+"""Device, register offset, value."""
 
 # Software in use calls these two; see docs/virtual_board.md for what is known of them.
 ENTRY_POINTS = (0x1418, 0x16B0)
@@ -29,6 +42,12 @@ def fill(memory: Memory) -> None:
     memory.rom[WAIT_OFFSET : WAIT_OFFSET + len(_WAIT)] = _WAIT
     for offset in ENTRY_POINTS:
         memory.rom[offset : offset + 4] = _RETURN
+
+
+def set_up(devices: Mapping[str, Device]) -> None:
+    """Bring the devices to the state in which the ROM leaves them."""
+    for name, offset, value in LEFT_BEHIND:
+        devices[name].write(offset, 4, value)
 
 
 def boot(memory: Memory, engines: list[Engine], flash: NorFlash | None) -> str:
@@ -49,5 +68,7 @@ def boot(memory: Memory, engines: list[Engine], flash: NorFlash | None) -> str:
             problem = str(error)
     for engine in engines:
         engine.pc = SRAM_BASE if not problem else 0x8800_0000 + WAIT_OFFSET
-        engine.set_x(2, STACK_TOP - engine.number * STACK_SIZE)
+        engine.set_x(2, DATA_BASE + STACK_SIZE * (engine.number + 1))
+        engine.set_x(3, DATA_BASE + 0x800)
+        engine.set_x(4, DATA_BASE)
     return problem

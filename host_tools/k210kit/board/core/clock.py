@@ -71,6 +71,15 @@ class Clock:
                 callback()
         self._now = max(self._now, until)
 
+    def postpone(self, moves: Callable[[Event], bool], delay: int) -> None:
+        """Shift every pending event for which `moves(event)` by `delay` ps; their order stays."""
+        pending = [(order, event) for _, order, event in self._queue if event.pending]
+        for _, event in pending:
+            if moves(event):
+                event.time += delay
+        self._queue = [(event.time, order, event) for order, event in pending]
+        heapq.heapify(self._queue)
+
     def advance(self, delay: int) -> None:
         """Let `delay` ps pass, running what falls due."""
         self.run_due(self._now + delay)

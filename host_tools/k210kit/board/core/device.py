@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from k210kit.board.core.clock import Clock
-from k210kit.board.core.registers import WORD_MASK, Register
+from k210kit.board.core.registers import WORD_MASK, Register, RegisterArray
 
 READ_FAST = 1
 WRITE_FAST = 2
@@ -22,7 +22,8 @@ class Device:
     """A block of registers at some base address.
 
     Subclasses declare Register attributes. `clock` gives virtual time in picoseconds. A register
-    without callbacks is served by the C core from `words`; `flags` (one byte a word) says so.
+    without callbacks is served by the C core from `words`; `flags` (one byte a word) says so, and
+    `masks` which bits a write changes.
     Access never raises: an undeclared offset reads as 0, ignores writes and is logged once.
     """
 
@@ -43,13 +44,16 @@ class Device:
         self.name, self.clock = name, clock
         self.words = memoryview(bytearray(self.size)).cast("I")
         self.flags = memoryview(bytearray(self.size >> 2))
+        self.masks = memoryview(bytearray(self.size)).cast("I")
+        self.arrays: dict[int, RegisterArray] = {}
         self.tracer: Tracer | None = None
         self._unknown: set[int] = set()
         for offset, (register, _) in self.registers.items():
             flag = 0 if register.reader else READ_FAST
-            if register.writer is None and register.writable == WORD_MASK:
+            if register.writer is None:
                 flag |= WRITE_FAST
             self.flags[offset >> 2] = flag
+            self.masks[offset >> 2] = register.writable
         self.reset()
 
     def reset(self) -> None:

@@ -80,6 +80,7 @@ class PureRunner:
     def __init__(self, engines: list[Engine], memory: Memory) -> None:
         self._memory = memory
         self._harts = [_Hart(engine, _find_counter(engine, memory)) for engine in engines]
+        self._counter_reads = 0
         self._until, self._window, self._running, self._stop = 0, 0, -1, False
         for hart in self._harts:
             self._add_hooks(hart)
@@ -92,6 +93,7 @@ class PureRunner:
         size: int,
         words: memoryview,
         flags: memoryview,
+        masks: memoryview,
         read: Callable[[int, int], int],
         write: Callable[[int, int, int], None],
     ) -> None:
@@ -108,7 +110,7 @@ class PureRunner:
         def on_write(uc: Uc, offset: int, width: int, value: int, data: Any) -> None:
             word = offset >> 2
             if width == 4 and word < limit and flags[word] & WRITE_FAST:
-                words[word] = value
+                words[word] = (words[word] & ~masks[word]) | (value & masks[word])
             else:
                 self._guard(lambda: write(offset, width, value))
 
@@ -145,6 +147,10 @@ class PureRunner:
     def running(self) -> int:
         """The hart whose instruction is under way, or -1."""
         return self._running
+
+    def counter_reads(self) -> int:
+        """How often a guest read a counter CSR."""
+        return self._counter_reads
 
     def drop_code(self) -> None:
         """Drop all translated code."""
@@ -350,6 +356,7 @@ class PureRunner:
         operand = source if insn >> 14 & 1 else hart.engine.x(source)
         if number == 0x300 and state.mstatus & MSTATUS_FS:
             state.mstatus = (state.mstatus & ~MSTATUS_FS) | hart.engine.engine_fs()
+        self._counter_reads += number >> 4 in (0xB0, 0xC0)
         old = csr.read(state, number, now)
         if old is None:
             return False

@@ -96,7 +96,11 @@ class Register:
             return self
         if self.count == 1:
             return device.words[self.offset >> 2]
-        return RegisterArray(device.words, self.offset >> 2, self.stride >> 2, self.count)
+        array = device.arrays.get(self.offset)
+        if array is None:
+            array = RegisterArray(device.words, self.offset >> 2, self.stride >> 2, self.count)
+            device.arrays[self.offset] = array
+        return array
 
     def __set__(self, device: Any, value: int) -> None:
         if self.count != 1:

@@ -38,6 +38,7 @@ class Runner(Protocol):
         size: int,
         words: memoryview,
         flags: memoryview,
+        masks: memoryview,
         read: Callable[[int, int], int],
         write: Callable[[int, int, int], None],
     ) -> None:
@@ -60,6 +61,9 @@ class Runner(Protocol):
 
     def running(self) -> int:
         """The hart whose instruction is under way, or -1."""
+
+    def counter_reads(self) -> int:
+        """How often a guest read a counter CSR."""
 
     def drop_code(self) -> None:
         """Drop all translated code."""

@@ -214,8 +214,9 @@ class Dmac(Device):
 
     @channel_intclear.on_write
     def _intclear_written(self, index: int, written: int) -> None:
-        self.channel_intstatus[index] &= ~written
-        self._update_irqs()
+        if self.channel_intstatus[index] & written:
+            self.channel_intstatus[index] &= ~written
+            self._update_irqs()
 
     @channel_intstatus_enable.on_write
     def _status_enable_written(self, index: int, written: int) -> None:
@@ -237,11 +238,13 @@ class Dmac(Device):
         self._update_irqs()
 
     def _update_irqs(self) -> None:
-        pending = 0
+        pending, on = 0, bool(self.cfg & 2)
+        status, signal = self.channel_intstatus, self.channel_intsignal_enable
         for i, irq in enumerate(self.irqs):
-            level = self.channel_intstatus[i] & self.channel_intsignal_enable[i]
-            pending |= bool(level) << i
-            irq.set(bool(level) and bool(self.cfg & 2))
+            level = bool(status[i] & signal[i])
+            pending |= level << i
+            if irq.level != (level and on):
+                irq.set(level and on)
         self.intstatus = pending
 
     def _clock_changed(self, hz: int) -> None:

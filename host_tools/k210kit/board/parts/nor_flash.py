@@ -76,6 +76,7 @@ class NorFlash(SpiPart):
     """A NOR flash of `size` bytes, erased to 0xFF, or the contents of file `image` kept across runs.
 
     `jedec` is the answer to command 0x9F; the device id of 0x90 and 0xAB is its last byte less one.
+    `quad_enabled`: leaves the factory with QE set, as the parts with ordering option "IQ" do.
     Raises K210Error when `image` has another size or cannot be read or created.
     """
 
@@ -86,13 +87,16 @@ class NorFlash(SpiPart):
         size: int = 16 << 20,
         jedec: tuple[int, int, int] = (0xEF, 0x40, 0x18),
         unique_id: bytes = bytes.fromhex("d1664c2141173423"),
+        quad_enabled: bool = False,
         image: str | os.PathLike[str] | None = None,
     ) -> None:
         self.clock, self.size, self.jedec, self.unique_id = clock, size, bytes(jedec), unique_id
         self.path = Path(image) if image is not None else None
         self._file: int | None = None
         self.data = bytearray(b"\xff") * size if self.path is None else self._open(self.path)
-        self._stored = [0, 0, 0]  # non-volatile status; not kept in the image
+        self.changes = 0  # operations so far
+        self.on_wait: Callable[[], None] = lambda: None  # told when the status is read in vain
+        self._stored = [0, QUAD if quad_enabled else 0, 0]  # non-volatile status; not kept in the image
         self._selected = False
         self.power_on()
 
@@ -215,6 +219,12 @@ class NorFlash(SpiPart):
         if number == 2 and self._suspended is not None:
             value |= SUSPENDED_BIT
         return value
+
+    def _first_status(self) -> bytes:
+        status = self.status(1)
+        if status & BUSY:
+            self.on_wait()
+        return bytes((status,))
 
     # The bus.
 
@@ -359,7 +369,7 @@ class NorFlash(SpiPart):
         """What a command that asks something answers, over and over."""
         device = self.jedec[2] - 1
         answers: dict[int, Callable[[], bytes]] = {
-            0x05: lambda: bytes((self.status(1),)),
+            0x05: self._first_status,
             0x35: lambda: bytes((self.status(2),)),
             0x15: lambda: bytes((self.status(3),)),
             0x9F: lambda: self.jedec,
@@ -418,6 +428,8 @@ class NorFlash(SpiPart):
     def _run(self, offset: int, old: bytes, delay: int, clears_enable: bool = True) -> None:
         now = self.clock.now
         self._operation = Operation(offset, old, now, now + delay, clears_enable)
+        self.changes += 1
+        self.clock.at(now + delay, self._settle)
 
     def _write_status(self, code: int) -> None:
         values, volatile = self._input, self._volatile

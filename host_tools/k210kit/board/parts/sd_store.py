@@ -22,6 +22,7 @@ class CardStore:
 
     def __init__(self, image: str | Path | bytes | bytearray, read_only: bool = False) -> None:
         self.read_only = read_only
+        self.changes = 0
         self._file: BinaryIO | None = None
         self._memory = bytearray()
         if isinstance(image, (bytes, bytearray)):
@@ -56,6 +57,7 @@ class CardStore:
         """Store `data` at byte `position`, growing the image when needed; False when it cannot be stored."""
         if self.read_only:
             return False
+        self.changes += 1
         if self._file is None:
             missing = position - len(self._memory)
             if missing > 0:

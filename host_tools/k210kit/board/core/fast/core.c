@@ -41,10 +41,12 @@ typedef struct {
     uint64_t size;
     uint32_t *words;
     uint8_t *flags;
+    uint32_t *masks;
     PyObject *read;
     PyObject *write;
     Py_buffer words_view;
     Py_buffer flags_view;
+    Py_buffer masks_view;
 } device_t;
 
 struct core_s;
@@ -98,6 +100,7 @@ typedef struct core_s {
     uint64_t turn;          // cycles of a turn when both harts are busy
     int running;            // hart whose turn it is, or -1
     volatile bool stop;
+    uint64_t counter_reads; // by CSR instructions
     int eager;             // execute every round of waiting loops (for tests)
     bool started;
     PyThreadState *thread;  // while the interpreter is released
@@ -482,6 +485,9 @@ static uint64_t execute_system(hart_t *hart, uint64_t pc) {
     bool legal = false;
     if ((insn & 0x7f) == 0x73) {
         uint64_t counter;
+        if (insn >> 24 == 0xb0 || insn >> 24 == 0xc0) {
+            hart->core->counter_reads++;
+        }
         if (reads_counter(insn) && hart_csr_read(state, insn >> 20, now, &counter) == CSR_OK) {
             skip_delay(hart, pc, counter);
             now = state->cycles;
@@ -905,6 +911,8 @@ static int core_init(core_t *core, PyObject *args, PyObject *kwargs) {
     return 0;
 }
 
+static void release_views(device_t *device);
+
 static void core_dealloc(core_t *core) {
     for (unsigned i = 0; i < HARTS; i++) {
         free(core->hart[i].blocks);
@@ -912,8 +920,7 @@ static void core_dealloc(core_t *core) {
     free(core->code_pages);
     for (unsigned i = 0; i < core->devices; i++) {
         device_t *device = core->device[i];
-        PyBuffer_Release(&device->words_view);
-        PyBuffer_Release(&device->flags_view);
+        release_views(device);
         Py_XDECREF(device->read);
         Py_XDECREF(device->write);
         free(device);
@@ -921,11 +928,17 @@ static void core_dealloc(core_t *core) {
     Py_TYPE(core)->tp_free((PyObject *)core);
 }
 
-// map_device(base, size, words, flags, read, write)
+static void release_views(device_t *device) {
+    PyBuffer_Release(&device->words_view);
+    PyBuffer_Release(&device->flags_view);
+    PyBuffer_Release(&device->masks_view);
+}
+
+// map_device(base, size, words, flags, masks, read, write)
 static PyObject *core_map_device(core_t *core, PyObject *args) {
     unsigned long long base, size;
-    PyObject *words, *flags, *read, *write;
-    if (!PyArg_ParseTuple(args, "KKOOOO", &base, &size, &words, &flags, &read, &write)) {
+    PyObject *words, *flags, *masks, *read, *write;
+    if (!PyArg_ParseTuple(args, "KKOOOOO", &base, &size, &words, &flags, &masks, &read, &write)) {
         return NULL;
     }
     device_t *device = calloc(1, sizeof(device_t));
@@ -935,13 +948,10 @@ static PyObject *core_map_device(core_t *core, PyObject *args) {
         free(mapping);
         return PyErr_NoMemory();
     }
-    if (PyObject_GetBuffer(words, &device->words_view, PyBUF_WRITABLE)) {
-        free(device);
-        free(mapping);
-        return NULL;
-    }
-    if (PyObject_GetBuffer(flags, &device->flags_view, PyBUF_WRITABLE)) {
-        PyBuffer_Release(&device->words_view);
+    if (PyObject_GetBuffer(words, &device->words_view, PyBUF_WRITABLE)
+        || PyObject_GetBuffer(flags, &device->flags_view, PyBUF_WRITABLE)
+        || PyObject_GetBuffer(masks, &device->masks_view, PyBUF_WRITABLE)) {
+        release_views(device);
         free(device);
         free(mapping);
         return NULL;
@@ -950,6 +960,7 @@ static PyObject *core_map_device(core_t *core, PyObject *args) {
     device->size = device->words_view.len;
     device->words = device->words_view.buf;
     device->flags = device->flags_view.buf;
+    device->masks = device->masks_view.buf;
     device->read = Py_NewRef(read);
     device->write = Py_NewRef(write);
     core->device[core->devices++] = device;
@@ -1064,6 +1075,11 @@ static PyObject *core_set_fs(core_t *core, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *core_counter_reads(core_t *core, PyObject *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(core->counter_reads);
+}
+
 // be_eager(on): execute waiting loops round by round, which gives the same results slower.
 static PyObject *core_be_eager(core_t *core, PyObject *args) {
     int on;
@@ -1075,8 +1091,9 @@ static PyObject *core_be_eager(core_t *core, PyObject *args) {
 }
 
 static PyMethodDef core_methods[] = {
+    {"counter_reads", (PyCFunction)core_counter_reads, METH_NOARGS, "how often a guest read a counter CSR"},
     {"be_eager", (PyCFunction)core_be_eager, METH_VARARGS, "be_eager(on): skip no waiting loop"},
-    {"map_device", (PyCFunction)core_map_device, METH_VARARGS, "map_device(base, size, words, flags, read, write)"},
+    {"map_device", (PyCFunction)core_map_device, METH_VARARGS, "map_device(base, size, words, flags, masks, read, write)"},
     {"run", (PyCFunction)core_run, METH_VARARGS, "run(until_cycle) -> reason"},
     {"now", (PyCFunction)core_now_method, METH_NOARGS, "now() -> cycle of the running hart's instruction"},
     {"shorten", (PyCFunction)core_shorten_method, METH_VARARGS, "shorten(cycle): an event is due there"},
