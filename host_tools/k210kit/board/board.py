@@ -78,7 +78,7 @@ class Board:
         self._circuit = ResetCircuit(reset_circuit or self.profile.reset_circuit)
         self._endpoint: SerialEndpoint | None = None
         self._wire_parts(sd)
-        self.laps = Laps(self.machine, [self.flash_chip, self.lcd, self.sd_card or self.lcd])
+        self.laps = Laps(self.machine, [self.flash_chip])
         self.flash_chip.on_wait = self.laps.hint
         self._connect_serial(serial)
         self._host_start = time.monotonic()

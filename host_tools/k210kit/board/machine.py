@@ -41,6 +41,8 @@ from k210kit.board.parts.i2c_bus import I2cPart
 from k210kit.board.parts.spi_bus import SPI0_PINS, SPI1_PINS, PadWiring
 
 ADDRESS_MAP = {
+    # Rocket's debug block: programs that store through a null pointer live on silicon.
+    "debug": 0x0000_0000,
     "debug": 0x0000_0000,
     "clint": 0x0200_0000,
     "plic": 0x0C00_0000,
@@ -259,7 +261,7 @@ class Machine:
     def _build_blocks(self) -> None:
         clock, sysctl = self.clock, self.sysctl
         first = INTERRUPTS["dma0"]
-        self._add(
+        self.dmac = self._add(
             Dmac(
                 "dmac",
                 clock,
@@ -295,6 +297,7 @@ class Machine:
                 )
             )
         self._add(DebugModule("debug", clock))
+        self._add(Unimplemented("debug", clock))
         self._add(Unimplemented("kpu", clock))
         self._add(Unimplemented("dvp", clock))
 

@@ -35,6 +35,8 @@ class Clock:
         self._now = 0
         self._queue: list[tuple[int, int, Event]] = []
         self._order = itertools.count()
+        self.fired: dict[int, int] = {}
+        """How many events each object (by id; that of None for plain functions) has had."""
 
     @property
     def now(self) -> int:
@@ -68,6 +70,8 @@ class Clock:
             self._now = max(self._now, due)
             callback, event.callback = event.callback, None
             if callback is not None:
+                owner = id(getattr(callback, "__self__", None))
+                self.fired[owner] = self.fired.get(owner, 0) + 1
                 callback()
         self._now = max(self._now, until)
 

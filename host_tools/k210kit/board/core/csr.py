@@ -5,7 +5,7 @@ Numbers beyond the usual ones are those of the privileged specification 1.9.1 (0
 
 from __future__ import annotations
 
-from k210kit.board.core.hart import MSTATUS_FS, PRIV_MACHINE, PRIV_USER, HartState
+from k210kit.board.core.hart import CRASHED, FAULT_SEEN, MSTATUS_FS, PRIV_MACHINE, PRIV_USER, HartState
 
 MASK64 = (1 << 64) - 1
 INTERRUPT = 1 << 63
@@ -23,6 +23,9 @@ CAUSE_FETCH_ACCESS, CAUSE_ILLEGAL, CAUSE_BREAKPOINT = 1, 2, 3
 CAUSE_LOAD_MISALIGNED, CAUSE_LOAD_ACCESS, CAUSE_STORE_MISALIGNED, CAUSE_STORE_ACCESS = 4, 5, 6, 7
 CAUSE_USER_ECALL, CAUSE_MACHINE_ECALL = 8, 11
 
+# A handler that faults within so many cycles of its entry, and so often, will do so for ever.
+NESTED_CYCLES, NESTED_FAULTS = 64, 1000
+
 _PLAIN = {
     0x301: "misa",
     0x302: "medeleg",
@@ -32,9 +35,8 @@ _PLAIN = {
     0x344: "mip",
     0x144: "mip",
     0x305: "mtvec",
-    0x306: "mcounteren",
-    0x320: "mcounteren",
-    0x106: "mcounteren",
+    0x320: "mucounteren",
+    0x321: "mscounteren",
     0x340: "mscratch",
     0x341: "mepc",
     0x342: "mcause",
@@ -45,17 +47,17 @@ _PLAIN = {
 }
 _SCRATCH = {0x140: 0, 0x105: 1, 0x141: 2, 0x142: 3, 0x143: 4, 0x7A1: 5, 0x7A2: 6, 0x7A3: 7}
 _CONSTANT = {0xF11: 0, 0xF12: MARCHID_ROCKET, 0xF13: MIMPID_K210}
-_WRITE_MASK = {"mie": MIE_WRITABLE, "mtvec": MASK64 - 2, "mcounteren": 7, "mepc": MASK64 - 1, "tselect": 3}
+_WRITE_MASK = {"mie": MIE_WRITABLE, "mtvec": MASK64 - 2, "mucounteren": 7, "mscounteren": 7, "mepc": MASK64 - 1, "tselect": 3}
 
 
 def _reads_zero(number: int) -> bool:
-    return 0x321 <= number <= 0x33F or 0x3A0 <= number <= 0x3BF or 0xB03 <= number <= 0xB1F
+    return 0x322 <= number <= 0x33F or 0xB03 <= number <= 0xB1F
 
 
 def read(hart: HartState, number: int, now: int) -> int | None:
     """The value of CSR `number` at cycle `now`; None when there is no such CSR at this privilege."""
     if number in (0xC00, 0xC02):
-        if hart.priv != PRIV_MACHINE and not hart.mcounteren >> (number & 31) & 1:
+        if hart.priv != PRIV_MACHINE and not hart.mucounteren >> (number & 31) & 1:
             return None
         number += 0xB00 - 0xC00
     elif hart.priv < (number >> 8 & 3):
@@ -98,18 +100,37 @@ def write(hart: HartState, number: int, now: int, value: int) -> bool:
     return True
 
 
+def _is_fault(cause: int) -> bool:
+    return not cause & INTERRUPT and cause not in (CAUSE_USER_ECALL, CAUSE_MACHINE_ECALL)
+
+
+def keeps_fault(hart: HartState, cause: int, pc: int, now: int) -> bool:
+    """Whether entering this trap would overwrite what is kept of the last fault."""
+    if not _is_fault(cause):
+        return False
+    return not hart.fault_depth or (pc != hart.mtvec & ~3 and now - hart.trap_cycle >= NESTED_CYCLES)
+
+
 def enter_trap(hart: HartState, cause: int, pc: int, tval: int, now: int) -> int:
     """Enter the trap handler; returns its address."""
     vector = hart.mtvec & ~3
     if cause & INTERRUPT:
         if hart.mtvec & 1:
             vector += 4 * (cause & 63)
-    elif cause not in (CAUSE_USER_ECALL, CAUSE_MACHINE_ECALL):
-        if pc == vector:
-            hart.crashed = 1
-        else:
+    if _is_fault(cause):
+        if keeps_fault(hart, cause, pc, now):
             hart.fault_cause, hart.fault_pc, hart.fault_tval, hart.fault_cycle = cause, pc, tval, now
+            hart.fault_repeats = 0
+        if hart.fault_watch:
+            hart.fault_watch, hart.crashed = 0, FAULT_SEEN
+        hart.fault_repeats += pc != vector
+        if pc == vector or hart.fault_repeats > NESTED_FAULTS:
+            hart.crashed = CRASHED
         hart.fault_count += 1
+        hart.fault_depth += 1
+    elif hart.fault_depth:
+        hart.fault_depth += 1
+    hart.trap_cycle = now
     mpie = MSTATUS_MPIE if hart.mstatus & MSTATUS_MIE else 0
     status = hart.mstatus & ~(MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP)
     hart.mstatus = status | mpie | hart.priv << MPP_SHIFT
@@ -123,6 +144,7 @@ def leave_trap(hart: HartState) -> int:
     mie = MSTATUS_MIE if hart.mstatus & MSTATUS_MPIE else 0
     hart.priv = hart.mstatus >> MPP_SHIFT & 3
     hart.mstatus = (hart.mstatus & ~(MSTATUS_MIE | MSTATUS_MPP)) | mie | MSTATUS_MPIE
+    hart.fault_depth -= hart.fault_depth != 0
     return int(hart.mepc)
 
 

@@ -47,6 +47,7 @@ class Device:
         self.masks = memoryview(bytearray(self.size)).cast("I")
         self.arrays: dict[int, RegisterArray] = {}
         self.tracer: Tracer | None = None
+        self.touched = 0  # accesses that reached Python
         self._unknown: set[int] = set()
         for offset, (register, _) in self.registers.items():
             flag = 0 if register.reader else READ_FAST
@@ -63,6 +64,7 @@ class Device:
 
     def read(self, offset: int, size: int) -> int:
         """What a guest reads: `size` (1, 2, 4 or 8) bytes at byte `offset` of the block."""
+        self.touched += 1
         if size == 8:
             return self.read(offset, 4) | self.read(offset + 4, 4) << 32
         shift = (offset & 3) * 8
@@ -70,6 +72,7 @@ class Device:
 
     def write(self, offset: int, size: int, value: int) -> None:
         """What a guest writes: narrow writes are merged into the stored word."""
+        self.touched += 1
         if size == 8:
             self.write(offset, 4, value & WORD_MASK)
             self.write(offset + 4, 4, value >> 32)

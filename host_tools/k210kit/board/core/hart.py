@@ -11,6 +11,9 @@ MISA = 2 << 62 | sum(1 << (ord(letter) - ord("A")) for letter in "ACDFIMSU")
 
 MSTATUS_FS = 3 << 13
 
+IDLE_WFI, IDLE_HELD = 1, 2
+CRASHED, FAULT_SEEN = 1, 2
+
 EXCEPTIONS = {
     0: "instruction address misaligned",
     1: "instruction access fault",
@@ -24,9 +27,10 @@ EXCEPTIONS = {
     11: "environment call from machine mode",
 }
 
-_WORDS = """cycles stalled mstatus misa medeleg mideleg mie mip mtvec mscratch mepc mcause mtval mcounteren
-mcycle_offset minstret_offset satp tselect""".split()
-_REST = """priv idle spinning crashed traps fault_count fault_cause fault_pc fault_tval fault_cycle hart_id""".split()
+_WORDS = """cycles stalled mstatus misa medeleg mideleg mie mip mtvec mscratch mepc mcause mtval mucounteren
+mscounteren mcycle_offset minstret_offset satp tselect""".split()
+_REST = """priv idle spinning crashed traps fault_count fault_cause fault_pc fault_tval fault_cycle
+fault_depth fault_repeats fault_watch trap_cycle hart_id""".split()
 
 
 class HartState(ctypes.Structure):
@@ -36,6 +40,7 @@ class HartState(ctypes.Structure):
         *((name, ctypes.c_uint64) for name in _WORDS),
         ("scratch", ctypes.c_uint64 * 8),
         *((name, ctypes.c_uint64) for name in _REST),
+        ("fault_x", ctypes.c_uint64 * 32),
     ]
 
     def reset(self, hart_id: int) -> None:

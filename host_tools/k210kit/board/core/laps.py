@@ -35,7 +35,7 @@ Leaf = tuple[Any, Any, Any]
 class _Snapshot:
     """The machine at the head of a lap."""
 
-    def __init__(self, machine: Machine, parts: list[object]) -> None:
+    def __init__(self, machine: Machine, roots: list[object]) -> None:
         clock = machine.clock
         self.now, self.cycle = clock.now, machine.runner.now()
         # A loop that looks at the time may end by itself, however equal its laps are otherwise.
@@ -48,7 +48,7 @@ class _Snapshot:
         )
         self.leaves: list[Leaf] = []
         seen: set[int] = set()
-        for root in (*machine.devices.values(), *parts):
+        for root in roots:
             self.leaves.extend(_leaves(root, root.__dict__, seen))
         self.memory = bytes(machine.memory.ram)
 
@@ -61,6 +61,8 @@ class Laps:
         self._snapshots: deque[_Snapshot] = deque(maxlen=KEPT)
         self._hinted = False
         self._hints, self._wait, self._tries = 0, FIRST_ATTEMPT, 0
+        self._touched: dict[str, int] = {}
+        self._fired: dict[int, int] = {}
         self.enabled = True
         self.skipped = 0
 
@@ -74,9 +76,13 @@ class Laps:
             return
         self._hinted = False
         self._hints += 1
+        roots = self._active()
+        if roots is None:
+            self._snapshots.clear()
+            return
         if not self.enabled or self._hints < self._wait:
             return
-        snapshot = _Snapshot(self._machine, self._parts)
+        snapshot = _Snapshot(self._machine, roots)
         for earlier in reversed(self._snapshots):
             moving = _same(earlier, snapshot)
             if moving is not None:
@@ -86,6 +92,22 @@ class Laps:
         self._tries += 1
         if self._tries > KEPT:
             self._back_off()
+
+    def _active(self) -> list[object] | None:
+        """Whose hidden state may have changed since the last head; None when somebody unknown acted."""
+        machine = self._machine
+        touched = {name: device.touched for name, device in machine.devices.items()}
+        fired = dict(machine.clock.fired)
+        names = {name for name, count in touched.items() if count != self._touched.get(name)}
+        owners = {owner for owner, count in fired.items() if count != self._fired.get(owner)}
+        self._touched, self._fired = touched, fired
+        known = {id(device): name for name, device in machine.devices.items()}
+        known |= {id(channel): "dmac" for channel in machine.dmac.channels}
+        known |= {id(part): "" for part in self._parts}
+        if not owners <= known.keys():
+            return None
+        names |= {known[owner] for owner in owners} - {""}
+        return [*(machine.devices[name] for name in sorted(names)), *self._parts]
 
     def _back_off(self) -> None:
         self._snapshots.clear()
@@ -170,6 +192,8 @@ def _leaves(container: object, value: object, seen: set[int]) -> Iterator[Leaf]:
     """Every number, text and buffer below `value`, with where it is stored."""
     if isinstance(value, dict):
         for key, item in value.items():
+            if key == "touched":
+                continue
             yield from _leaf_or_below(container if value is getattr(container, "__dict__", None) else value, key, item, seen)
     elif isinstance(value, list | tuple | deque):
         yield (container, "length", len(value))

@@ -343,7 +343,7 @@ class PureRunner:
                 following, legal = csr.leave_trap(state), True
             elif insn == 0x10500073:
                 state.idle, legal = int(not state.mip & state.mie), True
-            elif (insn >> 25 == 9 and insn >> 7 & 0xFF == 0) or insn & 0xFFF07FFF == 0x10400073:
+            elif insn & 0xFFF07FFF == 0x10400073:
                 legal = state.priv != PRIV_USER
         if not legal:
             return csr.enter_trap(state, csr.CAUSE_ILLEGAL, pc, 0, now)

@@ -101,6 +101,10 @@ typedef struct core_s {
     int running;            // hart whose turn it is, or -1
     volatile bool stop;
     uint64_t counter_reads; // by CSR instructions
+    bool stepping;          // a debugger executes a single instruction
+    bool exact;
+    uc_hook exact_hook[HARTS];
+    uint64_t accesses;      // register accesses served
     int eager;             // execute every round of waiting loops (for tests)
     bool started;
     PyThreadState *thread;  // while the interpreter is released
@@ -113,6 +117,7 @@ static struct {
     uc_err (*reg_read)(uc_engine *, int, void *);
     uc_err (*reg_write)(uc_engine *, int, const void *);
     uc_err (*reg_read_batch)(uc_engine *, int *, void **, int);
+    uc_err (*hook_del)(uc_engine *, uc_hook);
     uc_err (*hook_add)(uc_engine *, uc_hook *, int, void *, void *, uint64_t, uint64_t, ...);
     uc_err (*mmio_map)(uc_engine *, uint64_t, size_t, uc_cb_mmio_read_t, void *, uc_cb_mmio_write_t, void *);
     uc_err (*mem_protect)(uc_engine *, uint64_t, size_t, uint32_t);
@@ -475,6 +480,14 @@ static uint32_t fetch_insn(core_t *core, uint64_t pc) {
     return insn;
 }
 
+// Enters the handler of an exception, keeping the registers for a crash report.
+static uint64_t enter_exception(hart_t *hart, uint64_t cause, uint64_t pc, uint64_t tval, uint64_t now) {
+    if (hart_keeps_fault(hart->state, cause, pc, now)) {
+        read_registers(hart, &hart->state->fault_x[1]);
+    }
+    return hart_enter_trap(hart->state, cause, pc, tval, now);
+}
+
 // Executes a privileged instruction that Unicorn refused in user mode. Returns the next pc, or the
 // handler's address when the instruction is truly illegal.
 static uint64_t execute_system(hart_t *hart, uint64_t pc) {
@@ -500,19 +513,20 @@ static uint64_t execute_system(hart_t *hart, uint64_t pc) {
         } else if (insn == 0x10500073) { // wfi
             state->idle = !(state->mip & state->mie);
             legal = true;
-        } else if ((insn >> 25 == 0x09 && (insn >> 7 & 0xff) == 0) || (insn & 0xfff07fff) == 0x10400073) {
-            legal = state->priv == PRIV_MACHINE; // sfence.vma, sfence.vm: there is no translation
+        } else if ((insn & 0xfff07fff) == 0x10400073) {
+            // sfence.vm: there is no translation. The later sfence.vma is illegal on this core.
+            legal = state->priv == PRIV_MACHINE;
         }
     }
     if (!legal) {
-        return hart_enter_trap(state, CAUSE_ILLEGAL, pc, 0, now);
+        return enter_exception(hart, CAUSE_ILLEGAL, pc, 0, now);
     }
     state->cycles = now + 1;
     return next;
 }
 
 static uint64_t take_interrupt(hart_t *hart, uint64_t pc) {
-    uint64_t cause = hart_pending(hart->state);
+    uint64_t cause = hart->core->stepping ? 0 : hart_pending(hart->state);
     return cause ? hart_enter_trap(hart->state, cause, pc, 0, hart->state->cycles) : pc;
 }
 
@@ -554,7 +568,7 @@ static void on_exception(uc_engine *uc, uint32_t cause, void *user) {
             // Only atomics get here, and they have no offset.
             tval = get_reg(hart, UC_RISCV_REG_X0 + (fetch_insn(hart->core, pc) >> 15 & 31));
         }
-        next = hart_enter_trap(hart->state, cause, pc, tval, hart->state->cycles);
+        next = enter_exception(hart, cause, pc, tval, hart->state->cycles);
     }
     after_trap(hart, next);
 }
@@ -568,10 +582,10 @@ static bool on_invalid(uc_engine *uc, void *user) {
         hart->state->cycles += hart->block_insns;
         hart->block_insns = 0;
         hart->block_ends = true;
-        after_trap(hart, hart_enter_trap(hart->state, CAUSE_FETCH_ACCESS, 0, 0, hart->state->cycles));
+        after_trap(hart, enter_exception(hart, CAUSE_FETCH_ACCESS, 0, 0, hart->state->cycles));
     } else {
         end_block(hart, pc);
-        after_trap(hart, hart_enter_trap(hart->state, CAUSE_BREAKPOINT, pc, pc, hart->state->cycles));
+        after_trap(hart, enter_exception(hart, CAUSE_BREAKPOINT, pc, pc, hart->state->cycles));
     }
     return true;
 }
@@ -622,6 +636,7 @@ static uint64_t on_device_read(uc_engine *uc, uint64_t offset, unsigned size, vo
     device_t *device = mapping->device;
     core_t *core = mapping->core;
     uint64_t value = 0;
+    core->accesses++;
     if (offset < device->size && (device->flags[offset >> 2] & READ_FAST)) {
         hart_t *hart = &core->hart[core->running];
         value = device->words[offset >> 2] >> (offset & 3) * 8;
@@ -649,6 +664,7 @@ static void on_device_write(uc_engine *uc, uint64_t offset, unsigned size, uint6
     mapping_t *mapping = user;
     device_t *device = mapping->device;
     core_t *core = mapping->core;
+    core->accesses++;
     core->hart[core->running].polling.valid = false;
     if (size == 4 && offset < device->size && (device->flags[offset >> 2] & WRITE_FAST)) {
         device->words[offset >> 2] = value;
@@ -691,8 +707,16 @@ static void enter_fault(hart_t *hart, uc_err error, uint64_t pc) {
     } else {
         end_block(hart, pc);
     }
-    pc = hart_enter_trap(state, cause, pc, hart->fault_address, state->cycles);
+    pc = enter_exception(hart, cause, pc, hart->fault_address, state->cycles);
     set_reg(hart, UC_RISCV_REG_PC, pc);
+}
+
+// To be called before each emu_start.
+static void begin(hart_t *hart) {
+    hart->block_insns = 0;
+    hart->block_pc = 0;
+    hart->polling.valid = hart->spinning.valid = false;
+    hart->block_ends = hart->block_fences = hart->at_boundary = false;
 }
 
 static void run_hart(core_t *core, unsigned number) {
@@ -710,10 +734,7 @@ static void run_hart(core_t *core, unsigned number) {
     set_reg(hart, UC_RISCV_REG_PRIV, PRIV_USER);
     do {
         pc = get_reg(hart, UC_RISCV_REG_PC);
-        hart->block_insns = 0;
-        hart->block_pc = 0;
-        hart->polling.valid = hart->spinning.valid = false;
-        hart->block_ends = hart->block_fences = hart->at_boundary = false;
+        begin(hart);
         uc_err error = unicorn.emu_start(hart->uc, pc, 0, 0, 0);
         hart->in_access = false;
         if (error != UC_ERR_OK) {
@@ -764,7 +785,7 @@ static void run_window(core_t *core) {
 }
 
 static void wake(hart_state_t *state) {
-    if (state->idle && (state->mip & state->mie)) {
+    if (state->idle == IDLE_WFI && (state->mip & state->mie)) {
         state->idle = 0;
     }
 }
@@ -803,6 +824,49 @@ static int run(core_t *core) {
     }
 }
 
+// ---- For debuggers
+
+// Executes one instruction of a hart. Interrupts wait, wfi does not; the other hart stands still
+// while the cycle passes.
+static void step(core_t *core, unsigned number) {
+    hart_t *hart = &core->hart[number];
+    hart_state_t *state = hart->state;
+    hart_state_t *other = core->hart[!number].state;
+    uint64_t start = state->cycles;
+    uint64_t traps = state->traps;
+    uint64_t pc = get_reg(hart, UC_RISCV_REG_PC);
+    int eager = core->eager;
+    core->eager = ~0;
+    core->running = (int)number;
+    core->stepping = true;
+    core->window = core->until = hart->limit = UINT64_MAX;
+    state->idle = state->spinning = 0;
+    begin(hart);
+    // Code translated before has no instruction count in it.
+    unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
+    uc_err error = unicorn.emu_start(hart->uc, pc, 0, 0, 1);
+    hart->in_access = false;
+    if (error != UC_ERR_OK) {
+        enter_fault(hart, error, get_reg(hart, UC_RISCV_REG_PC));
+    }
+    // A trap at another pc is that of the next instruction's fetch.
+    state->cycles = start + (state->traps == traps || state->mepc != pc);
+    state->idle = 0;
+    hart->flush = false;
+    unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
+    idle_until(other, state->cycles);
+    core->stepping = core->stop = false;
+    core->eager = eager;
+    core->running = -1;
+}
+
+static void on_instruction(uc_engine *uc, uint64_t pc, uint32_t size, void *user) {
+    (void)uc;
+    (void)pc;
+    (void)size;
+    (void)user;
+}
+
 // ---- The Python type
 
 static int resolve(const char *path) {
@@ -817,11 +881,12 @@ static int resolve(const char *path) {
     unicorn.reg_write = dlsym(library, "uc_reg_write");
     unicorn.reg_read_batch = dlsym(library, "uc_reg_read_batch");
     unicorn.hook_add = dlsym(library, "uc_hook_add");
+    unicorn.hook_del = dlsym(library, "uc_hook_del");
     unicorn.mmio_map = dlsym(library, "uc_mmio_map");
     unicorn.mem_protect = dlsym(library, "uc_mem_protect");
     unicorn.ctl = dlsym(library, "uc_ctl");
     if (!unicorn.emu_start || !unicorn.emu_stop || !unicorn.reg_read || !unicorn.reg_write
-        || !unicorn.reg_read_batch || !unicorn.hook_add || !unicorn.mmio_map || !unicorn.mem_protect || !unicorn.ctl) {
+        || !unicorn.reg_read_batch || !unicorn.hook_add || !unicorn.hook_del || !unicorn.mmio_map || !unicorn.mem_protect || !unicorn.ctl) {
         PyErr_SetString(PyExc_OSError, "this Unicorn lacks a function that the board needs");
         return -1;
     }
@@ -975,6 +1040,16 @@ static PyObject *core_map_device(core_t *core, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+// `result`, unless a callback has raised.
+static PyObject *finish(core_t *core, PyObject *result) {
+    if (core->error_type != NULL) {
+        PyErr_Restore(core->error_type, core->error_value, core->error_trace);
+        core->error_type = core->error_value = core->error_trace = NULL;
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
 static PyObject *core_run(core_t *core, PyObject *args) {
     unsigned long long until;
     if (!PyArg_ParseTuple(args, "K", &until)) {
@@ -985,12 +1060,7 @@ static PyObject *core_run(core_t *core, PyObject *args) {
     int reason = run(core);
     enter_python(core);
     core->stop = false;
-    if (core->error_type != NULL) {
-        PyErr_Restore(core->error_type, core->error_value, core->error_trace);
-        core->error_type = core->error_value = core->error_trace = NULL;
-        return NULL;
-    }
-    return PyLong_FromLong(reason);
+    return finish(core, PyLong_FromLong(reason));
 }
 
 static PyObject *core_now_method(core_t *core, PyObject *unused) {
@@ -1080,6 +1150,52 @@ static PyObject *core_counter_reads(core_t *core, PyObject *unused) {
     return PyLong_FromUnsignedLongLong(core->counter_reads);
 }
 
+// step(hart): execute one instruction of that hart alone.
+static PyObject *core_step(core_t *core, PyObject *args) {
+    unsigned number;
+    if (!PyArg_ParseTuple(args, "I", &number)) {
+        return NULL;
+    }
+    leave_python(core);
+    step(core, number & 1);
+    enter_python(core);
+    return finish(core, Py_NewRef(Py_None));
+}
+
+// break_here(): stop before the instruction whose hook calls this, not at the next boundary.
+static PyObject *core_break_here(core_t *core, PyObject *unused) {
+    (void)unused;
+    core->stop = true;
+    if (core->running >= 0) {
+        end_window(core);
+        unicorn.emu_stop(core->hart[core->running].uc);
+    }
+    Py_RETURN_NONE;
+}
+
+// be_exact(on): let memory hooks stop right after their instruction; slow.
+static PyObject *core_be_exact(core_t *core, PyObject *args) {
+    int on;
+    if (!PyArg_ParseTuple(args, "p", &on)) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < HARTS && !on != !core->exact; i++) {
+        uc_engine *uc = core->hart[i].uc;
+        uc_err error = on ? unicorn.hook_add(uc, &core->exact_hook[i], UC_HOOK_CODE, on_instruction, NULL, 1, 0)
+                          : unicorn.hook_del(uc, core->exact_hook[i]);
+        if (check(error, "a hook on every instruction")) {
+            return NULL;
+        }
+    }
+    core->exact = on;
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_accesses(core_t *core, PyObject *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(core->accesses);
+}
+
 // be_eager(on): execute waiting loops round by round, which gives the same results slower.
 static PyObject *core_be_eager(core_t *core, PyObject *args) {
     int on;
@@ -1093,6 +1209,10 @@ static PyObject *core_be_eager(core_t *core, PyObject *args) {
 static PyMethodDef core_methods[] = {
     {"counter_reads", (PyCFunction)core_counter_reads, METH_NOARGS, "how often a guest read a counter CSR"},
     {"be_eager", (PyCFunction)core_be_eager, METH_VARARGS, "be_eager(on): skip no waiting loop"},
+    {"step", (PyCFunction)core_step, METH_VARARGS, "step(hart): one instruction of that hart alone"},
+    {"break_here", (PyCFunction)core_break_here, METH_NOARGS, "stop before the present instruction"},
+    {"be_exact", (PyCFunction)core_be_exact, METH_VARARGS, "be_exact(on): memory hooks may stop after their instruction"},
+    {"accesses", (PyCFunction)core_accesses, METH_NOARGS, "register accesses served so far"},
     {"map_device", (PyCFunction)core_map_device, METH_VARARGS, "map_device(base, size, words, flags, masks, read, write)"},
     {"run", (PyCFunction)core_run, METH_VARARGS, "run(until_cycle) -> reason"},
     {"now", (PyCFunction)core_now_method, METH_NOARGS, "now() -> cycle of the running hart's instruction"},

@@ -5,12 +5,11 @@
 // Counters and CSR numbers beyond the specification's usual ones are those of version 1.9.1:
 // 0x320 mucounteren, 0x321 mscounteren, 0x322 mhcounteren.
 enum {
-    CSR_SSTATUS = 0x100, CSR_SIE = 0x104, CSR_STVEC = 0x105, CSR_SCOUNTEREN = 0x106,
+    CSR_SSTATUS = 0x100, CSR_SIE = 0x104, CSR_STVEC = 0x105,
     CSR_SSCRATCH = 0x140, CSR_SEPC, CSR_SCAUSE, CSR_STVAL, CSR_SIP, CSR_SATP = 0x180,
-    CSR_MSTATUS = 0x300, CSR_MISA, CSR_MEDELEG, CSR_MIDELEG, CSR_MIE, CSR_MTVEC, CSR_MCOUNTEREN,
-    CSR_MUCOUNTEREN = 0x320, CSR_MHPMEVENT31 = 0x33f,
+    CSR_MSTATUS = 0x300, CSR_MISA, CSR_MEDELEG, CSR_MIDELEG, CSR_MIE, CSR_MTVEC,
+    CSR_MUCOUNTEREN = 0x320, CSR_MSCOUNTEREN, CSR_MHCOUNTEREN, CSR_MHPMEVENT31 = 0x33f,
     CSR_MSCRATCH = 0x340, CSR_MEPC, CSR_MCAUSE, CSR_MTVAL, CSR_MIP,
-    CSR_PMPCFG0 = 0x3a0, CSR_PMPADDR15 = 0x3bf,
     CSR_TSELECT = 0x7a0, CSR_TDATA1, CSR_TDATA2, CSR_TDATA3,
     CSR_MCYCLE = 0xb00, CSR_MINSTRET = 0xb02, CSR_MHPMCOUNTER3 = 0xb03, CSR_MHPMCOUNTER31 = 0xb1f,
     CSR_CYCLE = 0xc00, CSR_INSTRET = 0xc02,
@@ -25,7 +24,7 @@ enum {
 #define MIP_WRITABLE (0x222ull)
 
 static int user_counter_allowed(const hart_state_t *hart, unsigned number) {
-    return hart->priv == PRIV_MACHINE || (hart->mcounteren >> (number & 31) & 1);
+    return hart->priv == PRIV_MACHINE || (hart->mucounteren >> (number & 31) & 1);
 }
 
 int hart_csr_read(const hart_state_t *hart, unsigned number, uint64_t now, uint64_t *value) {
@@ -65,10 +64,11 @@ int hart_csr_read(const hart_state_t *hart, unsigned number, uint64_t now, uint6
         case CSR_MTVEC:
             *value = hart->mtvec;
             return CSR_OK;
-        case CSR_MCOUNTEREN:
         case CSR_MUCOUNTEREN:
-        case CSR_SCOUNTEREN:
-            *value = hart->mcounteren;
+            *value = hart->mucounteren;
+            return CSR_OK;
+        case CSR_MSCOUNTEREN:
+            *value = hart->mscounteren;
             return CSR_OK;
         case CSR_MSCRATCH:
             *value = hart->mscratch;
@@ -125,9 +125,9 @@ int hart_csr_read(const hart_state_t *hart, unsigned number, uint64_t now, uint6
         default:
             break;
     }
-    // Performance events, their counters and memory protection: read as zero, writes ignored.
-    if ((number > CSR_MUCOUNTEREN && number <= CSR_MHPMEVENT31)
-        || (number >= CSR_PMPCFG0 && number <= CSR_PMPADDR15)
+    // Performance events and their counters: read as zero, writes ignored. Those of 1.10 (mcounteren,
+    // memory protection) trap: OpenSBI finds out by that.
+    if ((number >= CSR_MHCOUNTEREN && number <= CSR_MHPMEVENT31)
         || (number >= CSR_MHPMCOUNTER3 && number <= CSR_MHPMCOUNTER31)) {
         *value = 0;
         return CSR_OK;
@@ -171,10 +171,11 @@ int hart_csr_write(hart_state_t *hart, unsigned number, uint64_t now, uint64_t v
         case CSR_MTVEC:
             hart->mtvec = value & ~2ull;
             break;
-        case CSR_MCOUNTEREN:
         case CSR_MUCOUNTEREN:
-        case CSR_SCOUNTEREN:
-            hart->mcounteren = value & 7;
+            hart->mucounteren = value & 7;
+            break;
+        case CSR_MSCOUNTEREN:
+            hart->mscounteren = value & 7;
             break;
         case CSR_MSCRATCH:
             hart->mscratch = value;
@@ -223,24 +224,45 @@ int hart_csr_write(hart_state_t *hart, unsigned number, uint64_t now, uint64_t v
     return CSR_OK;
 }
 
+static int is_fault(uint64_t cause) {
+    return !(cause & CAUSE_INTERRUPT) && cause != CAUSE_USER_ECALL && cause != CAUSE_MACHINE_ECALL;
+}
+
+int hart_keeps_fault(const hart_state_t *hart, uint64_t cause, uint64_t pc, uint64_t now) {
+    // What a handler does wrong at once is not why it was called.
+    return is_fault(cause) && (hart->fault_depth == 0
+        || (pc != (hart->mtvec & ~3ull) && now - hart->trap_cycle >= NESTED_CYCLES));
+}
+
 uint64_t hart_enter_trap(hart_state_t *hart, uint64_t cause, uint64_t pc, uint64_t tval, uint64_t now) {
     uint64_t vector = hart->mtvec & ~3ull;
     if (cause & CAUSE_INTERRUPT) {
         if (hart->mtvec & 1) {
             vector += 4 * (cause & 63);
         }
-    } else if (cause != CAUSE_USER_ECALL && cause != CAUSE_MACHINE_ECALL) {
-        // A handler whose own first instruction faults would be entered for ever.
-        if (pc == vector) {
-            hart->crashed = 1;
-        } else {
+    }
+    if (is_fault(cause)) {
+        if (hart_keeps_fault(hart, cause, pc, now)) {
             hart->fault_cause = cause;
             hart->fault_pc = pc;
             hart->fault_tval = tval;
             hart->fault_cycle = now;
+            hart->fault_repeats = 0;
+        }
+        if (hart->fault_watch) {
+            hart->fault_watch = 0;
+            hart->crashed = 2;
+        }
+        // A handler whose own first instruction faults would be entered for ever.
+        if (pc == vector || ++hart->fault_repeats > NESTED_FAULTS) {
+            hart->crashed = 1;
         }
         hart->fault_count++;
+        hart->fault_depth++;
+    } else if (hart->fault_depth != 0) {
+        hart->fault_depth++;
     }
+    hart->trap_cycle = now;
     uint64_t mpie = (hart->mstatus & MSTATUS_MIE) ? MSTATUS_MPIE : 0;
     hart->mstatus = (hart->mstatus & ~(MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP))
         | mpie | hart->priv << MSTATUS_MPP_SHIFT;
@@ -256,6 +278,7 @@ uint64_t hart_return(hart_state_t *hart) {
     uint64_t mie = (hart->mstatus & MSTATUS_MPIE) ? MSTATUS_MIE : 0;
     hart->priv = hart->mstatus >> MSTATUS_MPP_SHIFT & 3;
     hart->mstatus = (hart->mstatus & ~(MSTATUS_MIE | MSTATUS_MPP)) | mie | MSTATUS_MPIE;
+    hart->fault_depth -= hart->fault_depth != 0;
     return hart->mepc;
 }
 

@@ -21,25 +21,32 @@ typedef struct {
     uint64_t mepc;
     uint64_t mcause;
     uint64_t mtval;
-    uint64_t mcounteren;
+    uint64_t mucounteren;
+    uint64_t mscounteren;
     uint64_t mcycle_offset;
     uint64_t minstret_offset;
     uint64_t satp;
     uint64_t tselect;
     uint64_t scratch[8];    // sscratch, stvec, sepc, scause, stval, tdata1..3: stored, without effect
     uint64_t priv;          // 0 user, 3 machine
-    uint64_t idle;          // waiting in WFI
+    uint64_t idle;          // 1 waiting in WFI, 2 held by a debugger
     uint64_t spinning;      // in a jump-to-itself
-    uint64_t crashed;       // a trap whose handler cannot run
+    uint64_t crashed;       // 1 a trap whose handler cannot run, 2 stopped for fault_watch
     uint64_t traps;         // exceptions and interrupts entered
     uint64_t fault_count;   // exceptions other than environment calls
     uint64_t fault_cause;   // the last of them: cause, pc, tval, cycle
     uint64_t fault_pc;
     uint64_t fault_tval;
     uint64_t fault_cycle;
+    uint64_t fault_depth;   // traps entered and not left since that fault: 0 when it was handled
+    uint64_t fault_repeats; // faults that a handler made right after it was entered
+    uint64_t fault_watch;   // stop at the next fault, once
+    uint64_t trap_cycle;    // of the last trap
     uint64_t hart_id;
+    uint64_t fault_x[32];   // integer registers at the fault
 } hart_state_t;
 
+#define IDLE_WFI (1)
 #define PRIV_USER (0)
 #define PRIV_MACHINE (3)
 
@@ -63,6 +70,10 @@ typedef struct {
 #define CAUSE_MACHINE_ECALL (11)
 #define CAUSE_INTERRUPT (1ull << 63)
 
+// A handler that faults within so many cycles of its entry, and so often, will do so for ever.
+#define NESTED_CYCLES (64)
+#define NESTED_FAULTS (1000)
+
 #define CSR_OK (0)
 #define CSR_ILLEGAL (-1)
 
@@ -72,6 +83,9 @@ int hart_csr_read(const hart_state_t *hart, unsigned number, uint64_t now, uint6
 
 // Writes machine CSR `number`; same result.
 int hart_csr_write(hart_state_t *hart, unsigned number, uint64_t now, uint64_t value);
+
+// Whether entering this trap would overwrite what is kept of the last fault.
+int hart_keeps_fault(const hart_state_t *hart, uint64_t cause, uint64_t pc, uint64_t now);
 
 // Enters the trap handler; returns the handler's address.
 uint64_t hart_enter_trap(hart_state_t *hart, uint64_t cause, uint64_t pc, uint64_t tval, uint64_t now);

@@ -1,0 +1,59 @@
+# The library `k210` and k210_add_image(), for every build of code that runs on
+# the chip.
+
+set(K210_DIR ${CMAKE_CURRENT_LIST_DIR})
+
+add_library(
+  k210 STATIC
+  ${K210_DIR}/startup/crt.S
+  ${K210_DIR}/src/bsp.c
+  ${K210_DIR}/src/clint.c
+  ${K210_DIR}/src/fpioa.c
+  ${K210_DIR}/src/plic.c
+  ${K210_DIR}/src/sysctl.c
+  ${K210_DIR}/src/uarths.c)
+target_include_directories(k210 PUBLIC ${K210_DIR}/include)
+target_compile_features(k210 PUBLIC c_std_11)
+# The same source gives the same image, whatever directory it lies in.
+target_compile_options(
+  k210
+  PUBLIC -march=rv64imafdc_zicsr_zifencei
+         -mabi=lp64d
+         -mcmodel=medany
+         --specs=picolibc.specs
+         -ffile-prefix-map=${K210_DIR}/..=.
+         -ffunction-sections
+         -fdata-sections
+         -g
+         -Os
+         -Wall
+         -Wextra
+         -Werror)
+target_link_options(
+  k210
+  PUBLIC
+  -march=rv64imafdc_zicsr_zifencei
+  -mabi=lp64d
+  -mcmodel=medany
+  --specs=picolibc.specs
+  -DPICOLIBC_INTEGER_PRINTF_SCANF
+  -nostartfiles
+  -T${K210_DIR}/startup/link.ld
+  -Wl,--gc-sections
+  -Wl,--build-id=none
+  -Wl,--no-warn-rwx-segments
+  -Wl,-u,_start)
+
+# k210_add_image(NAME SOURCE...): NAME.elf and NAME.bin in the build directory.
+function(k210_add_image name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE k210)
+  set_target_properties(
+    ${name} PROPERTIES SUFFIX .elf LINK_DEPENDS ${K210_DIR}/startup/link.ld)
+  add_custom_command(
+    TARGET ${name}
+    POST_BUILD
+    COMMAND ${CMAKE_OBJCOPY} -O binary $<TARGET_FILE:${name}> ${name}.bin
+    BYPRODUCTS ${name}.bin
+    VERBATIM)
+endfunction()
