@@ -1,7 +1,8 @@
 # The library `k210` and k210_add_image(), for every build of code that runs on
 # the chip.
 
-set(K210_DIR ${CMAKE_CURRENT_LIST_DIR})
+cmake_path(ABSOLUTE_PATH CMAKE_CURRENT_LIST_DIR NORMALIZE OUTPUT_VARIABLE K210_DIR)
+cmake_path(GET K210_DIR PARENT_PATH K210_ROOT)
 
 add_library(
   k210 STATIC
@@ -21,11 +22,11 @@ target_compile_options(
          -mabi=lp64d
          -mcmodel=medany
          --specs=picolibc.specs
-         -ffile-prefix-map=${K210_DIR}/..=.
+         -ffile-prefix-map=${K210_ROOT}/=
+         -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
          -ffunction-sections
          -fdata-sections
-         -g
-         -Os
+         $<$<COMPILE_LANGUAGE:C>:-g>
          -Wall
          -Wextra
          -Werror)

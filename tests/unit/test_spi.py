@@ -951,4 +951,4 @@ def test_nonsense_never_raises(number):
     guest.dmac.reset()
     guest.spi.reset()
     assert guest.r(SR) == 6
-    assert guest.clock.next_time() is None
+    assert guest.clock.next_time() is None or guest.part.busy

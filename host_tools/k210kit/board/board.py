@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
 
 from k210kit.board import crash, profiles, rom
 from k210kit.board.core.clock import PS_PER_SECOND
-from k210kit.board.core.device import Tracer
 from k210kit.board.core.laps import Laps
+from k210kit.board.core.pads import PAD_COUNT
 from k210kit.board.core.runner import Reason
+from k210kit.board.devices.i2s import I2s
 from k210kit.board.devices.sysctl import PIN_RESET
-from k210kit.board.machine import ADDRESS_MAP, Machine
+from k210kit.board.machine import Machine
 from k210kit.board.parts import sd_image
+from k210kit.board.parts.audio import AudioSource, WavSink, WavSource
 from k210kit.board.parts.button import Button
+from k210kit.board.parts.i2c_bus import I2cPart
+from k210kit.board.parts.i2c_wires import I2cWires
 from k210kit.board.parts.lcd_panel import LcdPanel
 from k210kit.board.parts.nor_flash import NorFlash
 from k210kit.board.parts.reset_circuit import ResetCircuit
 from k210kit.board.parts.rfc2217_endpoint import Rfc2217Endpoint
 from k210kit.board.parts.sd_card import SdCard
-from k210kit.board.parts.serial_endpoints import PtyEndpoint, SerialEndpoint, StdioEndpoint, StdioEndpoint
+from k210kit.board.parts.serial_endpoints import PtyEndpoint, SerialEndpoint, StdioEndpoint
 from k210kit.board.parts.serial_line import SerialLine, SerialWiring
 from k210kit.board.parts.spi_bus import Socket, SolderedBus
 from k210kit.errors import K210Error
 from k210kit.images import flash_files
 from k210kit.images.elf import Symbols
 
+if TYPE_CHECKING:
+    from k210kit.board.core.engine import Engine
+    from k210kit.board.gdb import Debugger
+    from k210kit.board.trace import Trace
+
 FLASH_SIZE = 16 << 20
+PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".ppm", ".tif", ".tiff")
 POLL_SECONDS = 0.002
 IDLE_SLICE = PS_PER_SECOND // 100
 """How far an idle board with nothing scheduled lets time pass at once."""
@@ -40,7 +53,7 @@ AHEAD_SECONDS = 0.02
 class Board:
     """A virtual K210 board.
 
-    `firmware` is a .bin (raw or with boot header), .elf or .kfpkg; `flash` maps offsets to files or
+    `firmware` is a .bin (raw or with boot header), .elf or .kfpkg, or its bytes; `flash` maps offsets to files or
     bytes; `flash_image` is the whole 16 MiB chip as a file, kept across runs; `sd` is an image file
     or a folder made into a FAT image; `serial` is "memory" (read `output`, call `send`), "stdio",
     "pty" or "rfc2217:PORT"; `board` names the wiring (profiles.PROFILES). Use it as a context
@@ -49,7 +62,7 @@ class Board:
 
     def __init__(
         self,
-        firmware: str | Path | None = None,
+        firmware: str | Path | bytes | None = None,
         flash: Mapping[int, str | Path | bytes] | None = None,
         *,
         flash_image: str | Path | None = None,
@@ -59,15 +72,16 @@ class Board:
         serial: str = "memory",
         board: str = "maix_dock",
         reset_circuit: str | None = None,
+        gdb: int | None = None,
         pure: bool = False,
     ) -> None:
         self.profile = profiles.find(board)
         pieces = self._read_pieces(firmware, flash or {})
         self.machine = Machine(pure=pure)
         self.flash_chip = NorFlash(self.machine.clock, quad_enabled=True, image=flash_image)
-        for offset, data, _ in pieces:
-            self.flash_chip.load(offset, data)
         self.output = bytearray()
+        self.boot_problem: str | None = None
+        """Why the mask ROM did not boot; '' when it did, None before power-on."""
         self.crash: crash.Crash | None = None
         self.quit = False
         self._reset_cause: int | None = PIN_RESET
@@ -76,11 +90,28 @@ class Board:
         self._closing = False
         self._lcd_path, self._lcd_every, self._lcd_next = lcd, lcd_every, lcd_every or 0.0
         self._circuit = ResetCircuit(reset_circuit or self.profile.reset_circuit)
+        self._i2c_buses: dict[tuple[int, int], I2cWires] = {}
+        self._sinks: list[WavSink] = []
         self._endpoint: SerialEndpoint | None = None
-        self._wire_parts(sd)
+        self.sd_card: SdCard | None = None
         self.laps = Laps(self.machine, [self.flash_chip])
         self.flash_chip.on_wait = self.laps.hint
-        self._connect_serial(serial)
+        self._faults = crash.FaultWatch(self.machine, self._crashed)
+        self.debugger: Debugger | None = None
+        try:
+            self._wire_parts(sd)
+            if lcd is not None:
+                _check_writable(Path(lcd))
+            if gdb is not None:
+                self._attach_debugger(gdb)
+            self._connect_serial(serial)
+            # Last, so that bad input overwrites nothing.
+            for offset, data, _ in pieces:
+                self.flash_chip.load(offset, data)
+        except BaseException:
+            self._lcd_path = None
+            self.close()
+            raise
         self._host_start = time.monotonic()
         self._live_offset = 0.0
         self._poll_at = 0.0
@@ -88,12 +119,13 @@ class Board:
     # ---- Building
 
     def _read_pieces(
-        self, firmware: str | Path | None, flash: Mapping[int, str | Path | bytes]
+        self, firmware: str | Path | bytes | None, flash: Mapping[int, str | Path | bytes]
     ) -> list[tuple[int, bytes, str]]:
         self.symbols = Symbols()
         pieces: list[tuple[int, bytes, str]] = []
         if firmware is not None:
-            loaded = flash_files.load(firmware)
+            is_data = isinstance(firmware, bytes | bytearray)
+            loaded = flash_files.parse(bytes(firmware), "the firmware") if is_data else flash_files.load(firmware)
             pieces, self.symbols = list(loaded.pieces), loaded.symbols
         for offset, source in flash.items():
             data = bytes(source) if isinstance(source, bytes | bytearray) else flash_files.read_file(source)
@@ -108,7 +140,13 @@ class Board:
         machine.spi3.bus = SolderedBus(self.flash_chip)
         machine.spi3.bus.controller_sync = machine.spi3.sync  # type: ignore[method-assign]
         pads = machine.fpioa.pads
-        self.lcd = LcdPanel(pads[profile.lcd_dc].line, rst=pads[profile.lcd_reset].line)
+        self.lcd = LcdPanel(
+            pads[profile.lcd_dc].line,
+            rst=pads[profile.lcd_reset].line if profile.lcd_reset is not None else None,
+            ips=profile.lcd_ips,
+            bgr=profile.lcd_bgr,
+            upright=profile.lcd_upright,
+        )
         machine.spi_sockets.attach(
             Socket(
                 self.lcd,
@@ -130,6 +168,12 @@ class Board:
     @staticmethod
     def _insert_card(source: str | Path) -> SdCard:
         return SdCard(sd_image.build_image(Path(source)) if Path(source).is_dir() else source)
+
+    def _attach_debugger(self, port: int) -> None:
+        from k210kit.board.gdb import Debugger
+
+        self.debugger = Debugger(self, port)
+        self.laps.enabled = False
 
     def _connect_serial(self, serial: str) -> None:
         wiring = SerialWiring(self.machine.fpioa)
@@ -173,12 +217,16 @@ class Board:
                 self._endpoint.poll()
                 self._endpoint.close()
                 self._endpoint = None
+            if self.debugger is not None:
+                self.debugger.close()
             if self._lcd_path is not None:
                 self.lcd.save(self._lcd_path)
                 self._lcd_path = None
             self.flash_chip.close()
             if self.sd_card is not None:
                 self.sd_card.close()
+            for sink in self._sinks:
+                sink.close()
 
     @property
     def now(self) -> float:
@@ -200,6 +248,18 @@ class Board:
             self._endpoint = Rfc2217Endpoint(self.line, 0, control=self._circuit)
         self.start()
         return self._endpoint.url
+
+    @property
+    def address(self) -> str:
+        """Where the console is to be reached: a pseudo-terminal's path, a URL, or '' for neither."""
+        if isinstance(self._endpoint, PtyEndpoint):
+            return self._endpoint.path
+        return self._endpoint.url if isinstance(self._endpoint, Rfc2217Endpoint) else ""
+
+    @property
+    def stdio(self) -> StdioEndpoint | None:
+        """The console on standard input and output, when it is there."""
+        return self._endpoint if isinstance(self._endpoint, StdioEndpoint) else None
 
     @property
     def pty(self) -> str:
@@ -228,6 +288,55 @@ class Board:
         """Let a button go."""
         with self._lock:
             self._button(button).release()
+
+    def wire(self, first: int, second: int) -> None:
+        """A jumper wire between two pads (0 to 47): their levels, and what a UART sends on either."""
+        with self._lock:
+            pads = self.machine.fpioa.pads
+            self._check_pads(first, second)
+            pads[first].join(pads[second])
+            self.wiring.jumper(first, second)
+            self.wiring.jumper(second, first)
+
+    def i2c_bus(self, sclk: int, sda: int) -> None:
+        """Pull-ups for an I2C bus on two pads; masters that move the pads by GPIO are understood as well."""
+        with self._lock:
+            self._check_pads(sclk, sda)
+            pads, machine = self.machine.fpioa.pads, self.machine
+            if (sclk, sda) not in self._i2c_buses:
+                parts = partial(machine.i2c_parts_on, sclk, sda)
+                self._i2c_buses[sclk, sda] = I2cWires(machine.clock, pads[sclk], pads[sda], parts)
+
+    def attach_i2c(self, part: I2cPart, sclk: int, sda: int) -> None:
+        """Put a part on the I2C bus on two pads."""
+        self.i2c_bus(sclk, sda)
+        with self._lock:
+            self.machine.i2c_parts.append((part, sclk, sda))
+
+    def audio_out(self, path: str | Path | None = None, *, i2s: int = 0, channel: int = 0, bits: int = 16) -> WavSink:
+        """A loudspeaker on data output `channel` of an I2S block; the WAV file is written by `close()`."""
+        with self._lock:
+            sink = WavSink(path, bits=bits)
+            self._i2s(i2s, channel).outputs[channel] = sink
+            self._sinks.append(sink)
+            return sink
+
+    def audio_in(self, source: AudioSource | str | Path, *, i2s: int = 0, channel: int = 0, loop: bool = False) -> None:
+        """A microphone on data input `channel` of an I2S block: a WAV file or any AudioSource."""
+        with self._lock:
+            heard = WavSource(source, loop=loop) if isinstance(source, str | Path) else source
+            self._i2s(i2s, channel).inputs[channel] = heard
+
+    def _i2s(self, number: int, channel: int) -> I2s:
+        if number not in range(3) or channel not in range(4):
+            raise K210Error(f"there is no I2S{number} channel {channel}; the chip has I2S0 to I2S2 with channels 0 to 3")
+        return self.machine.i2s[number]
+
+    @staticmethod
+    def _check_pads(*numbers: int) -> None:
+        for number in numbers:
+            if number not in range(PAD_COUNT):
+                raise K210Error(f"there is no pad {number}; the chip has 0 to {PAD_COUNT - 1}")
 
     def _button(self, name: str) -> Button:
         if name not in self.buttons:
@@ -278,12 +387,12 @@ class Board:
                 break
         return True
 
-    def trace(self, names: set[str], tracer: Tracer) -> None:
-        """Report register accesses. Raises K210Error for a device that does not exist."""
-        unknown = names - set(ADDRESS_MAP)
-        if unknown:
-            raise K210Error(f"no device {', '.join(sorted(unknown))}; known are {', '.join(ADDRESS_MAP)}")
-        self.machine.trace(names, tracer)
+    def trace(self, names: set[str], stream: TextIO) -> Trace:
+        """Write every register access of these devices to `stream`. Raises K210Error for an unknown name."""
+        from k210kit.board.trace import Trace
+
+        self.laps.enabled = False
+        return Trace(self.machine, names, stream)
 
     # ---- Running
 
@@ -295,11 +404,14 @@ class Board:
         if not low:
             self._request_reset(PIN_RESET)
 
-    def _power_up(self, cause: int) -> None:
+    def power_up(self, cause: int = PIN_RESET) -> None:
+        """Reset the chip now and let its ROM boot; `cause` as in sysctl's reset_status."""
+        self._reset_cause = None
         self.machine.reset(cause)
         for engine in self.machine.engines:
             engine.state.idle = 0
         rom.set_up(self.machine.devices)
+        self._faults.reset()
         self.boot_problem = rom.boot(self.machine.memory, self.machine.engines, self.flash_chip)
 
     def _step(self, end: int | None) -> bool:
@@ -310,8 +422,10 @@ class Board:
                 self._poll(force=True)
                 return True
             if self._reset_cause is not None:
-                cause, self._reset_cause = self._reset_cause, None
-                self._power_up(cause)
+                self.power_up(self._reset_cause)
+            if self.debugger is not None and not self.debugger.ready():
+                self._poll(force=True)
+                return True
             machine = self.machine
             clock = machine.clock
             due = clock.next_time()
@@ -323,7 +437,9 @@ class Board:
             clock.run_due(clock.time_of(machine.runner.now()))
             self.laps.skip(until if end is None else end)
             if reason == Reason.CRASHED:
-                self._note_crash()
+                self._faults.look()
+            if self.debugger is not None:
+                self.debugger.ran()
             self._poll()
             if self._lcd_every and self.now >= self._lcd_next and self._lcd_path is not None:
                 self._lcd_next += self._lcd_every
@@ -353,13 +469,20 @@ class Board:
             if getattr(self._endpoint, "quit", False):
                 self.quit = True
 
-    def _note_crash(self) -> None:
-        for engine in self.machine.engines:
-            if engine.state.crashed:
-                self.crash = crash.describe(
-                    engine, self.machine.memory, self.symbols, "its trap handler cannot run"
-                )
-                return
+    def _crashed(self, engine: Engine, why: str) -> None:
+        if self.crash is None and not (self.debugger is not None and self.debugger.crashed(engine.number)):
+            self.crash = crash.describe(engine, self.machine.memory, self.symbols, why)
+
+
+def _check_writable(path: Path) -> None:
+    """Raises K210Error when no picture can be written at `path`, and changes nothing."""
+    if path.suffix.lower() not in PICTURES:
+        raise K210Error(f"cannot write {path}: a picture's name ends in one of {' '.join(PICTURES)}")
+    folder = path.parent
+    if not folder.is_dir():
+        raise K210Error(f"cannot write {path}: there is no folder {folder}")
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise K210Error(f"cannot write {path}: it is a folder, or writing there is not permitted")
 
 
 class GuestCrash(K210Error):

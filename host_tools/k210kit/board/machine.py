@@ -43,7 +43,6 @@ from k210kit.board.parts.spi_bus import SPI0_PINS, SPI1_PINS, PadWiring
 ADDRESS_MAP = {
     # Rocket's debug block: programs that store through a null pointer live on silicon.
     "debug": 0x0000_0000,
-    "debug": 0x0000_0000,
     "clint": 0x0200_0000,
     "plic": 0x0C00_0000,
     "uarths": 0x3800_0000,
@@ -237,18 +236,38 @@ class Machine:
             )
         )
         self.i2c_parts: list[tuple[I2cPart, int, int]] = []
+        self.i2c: list[I2c] = []
+        self.i2s: list[I2s] = []
         for number in range(3):
             name = f"i2c{number}"
             parts = partial(self._i2c_parts_of, number)
-            self._add(I2c(name, self.clock, parts=parts, **self._bus_wiring(name)))
+            self.i2c.append(self._add(I2c(name, self.clock, parts=parts, **self._bus_wiring(name))))
             name = f"i2s{number}"
-            self._add(I2s(name, self.clock, **self._bus_wiring(name)))
+            self.i2s.append(self._add(I2s(name, self.clock, **self._bus_wiring(name))))
+
+    def i2c_parts_on(self, sclk: int, sda: int) -> list[I2cPart]:
+        """Who hears the clock on pad `sclk` and the data on `sda`: parts, and controllers as slaves, also by wire."""
+        pads = self.fpioa.pads
+
+        def there(part_sclk: int | None, part_sda: int | None) -> bool:
+            if part_sclk is None or part_sda is None:
+                return False
+            return pads[sclk].joined(pads[part_sclk]) and pads[sda].joined(pads[part_sda])
+
+        found = [part for part, part_sclk, part_sda in self.i2c_parts if there(part_sclk, part_sda)]
+        for number, controller in enumerate(self.i2c):
+            if there(*self._i2c_pads(number)):
+                found.append(controller.port)
+        return found
+
+    def _i2c_pads(self, number: int) -> tuple[int | None, int | None]:
+        function = FUNCTION_I2C0_SCLK + 2 * number
+        return self.fpioa.pad_of(function), self.fpioa.pad_of(function + 1)
 
     def _i2c_parts_of(self, number: int) -> list[I2cPart]:
         """The parts on the pads that carry this controller's clock and data, other controllers included."""
-        function = FUNCTION_I2C0_SCLK + 2 * number
-        sclk, sda = self.fpioa.pad_of(function), self.fpioa.pad_of(function + 1)
-        return [part for part, part_sclk, part_sda in self.i2c_parts if (part_sclk, part_sda) == (sclk, sda)]
+        sclk, sda = self._i2c_pads(number)
+        return self.i2c_parts_on(sclk, sda) if sclk is not None and sda is not None else []
 
     def _bus_wiring(self, name: str) -> dict[str, Any]:
         return {
@@ -297,7 +316,6 @@ class Machine:
                 )
             )
         self._add(DebugModule("debug", clock))
-        self._add(Unimplemented("debug", clock))
         self._add(Unimplemented("kpu", clock))
         self._add(Unimplemented("dvp", clock))
 

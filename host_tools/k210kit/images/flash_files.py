@@ -30,7 +30,11 @@ def read_file(path: str | Path) -> bytes:
 
 def load(path: str | Path) -> Firmware:
     """Read a .bin (raw, or with boot header), .elf or .kfpkg. Raises K210Error when it is none."""
-    data, name = read_file(path), str(path)
+    return parse(read_file(path), str(path))
+
+
+def parse(data: bytes, name: str) -> Firmware:
+    """The same for a file's bytes; `name` is for messages."""
     if not data:
         raise K210Error(f"{name} is empty")
     if data[:4] == b"\x7fELF":

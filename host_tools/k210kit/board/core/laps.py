@@ -27,7 +27,7 @@ FIRST_ATTEMPT, LAST_WAIT = 8, 4096
 KEPT = 4
 """Snapshots of consecutive heads: a lap may only repeat every second or third time."""
 
-TIMES = ("cycles", "stalled", "traps", "fault_cycle")
+TIMES = ("cycles", "stalled", "traps", "trap_cycle")
 LARGE = 1 << 16
 Leaf = tuple[Any, Any, Any]
 
@@ -177,7 +177,7 @@ def _hart(engine: Engine, cycle: int) -> tuple[object, ...]:
     csrs = tuple(
         tuple(getattr(state, name)) if name == "scratch" else getattr(state, name)
         for name, _ in HartState._fields_
-        if name not in TIMES
+        if name not in TIMES and not name.startswith("fault_")
     )
     registers = tuple(engine.x(n) for n in range(1, 32)) + tuple(engine.f(n) for n in range(32))
     return (engine.pc, registers, csrs, state.cycles - cycle)

@@ -39,7 +39,7 @@ class Pad:
     own pull resistor, the pull in the pad. A floating pad reads 0; silicon leaves that undefined.
     """
 
-    __slots__ = ("_board_pull", "_chip", "_contention_told", "_outside", "_pull", "line", "number")
+    __slots__ = ("_board_pull", "_chip", "_contention_told", "_net", "_outside", "_pull", "line", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -48,6 +48,7 @@ class Pad:
         self._pull: bool | None = None
         self._board_pull: bool | None = None
         self._outside: dict[object, bool] = {}
+        self._net = [self]
         self._contention_told = False
 
     def drive(self, level: bool | None, source: object = None) -> None:
@@ -80,8 +81,32 @@ class Pad:
         """Whether the chip's output driver is on."""
         return self._chip is not None
 
+    def join(self, other: Pad) -> None:
+        """A wire between two pads: from now on they have one level, settled between all that drives either."""
+        net = self._net + [pad for pad in other._net if pad not in self._net]
+        for pad in net:
+            pad._net = net
+        self._settle()
+
+    def joined(self, other: Pad) -> bool:
+        """Whether both are one pad or wires lead from one to the other."""
+        return other in self._net
+
+    def _settle_net(self) -> None:
+        net = self._net
+        levels = {level for pad in net for level in (pad._chip, *pad._outside.values()) if level is not None}
+        if len(levels) == 2 and not self._contention_told:
+            self._contention_told = True
+            log.info("IO%d and the pads wired to it: driven high and low at once; they read low", self.number)
+        pulls = {pad._board_pull for pad in net} - {None} or {pad._pull for pad in net} - {None}
+        level = False not in levels if levels else pulls == {True}
+        for pad in net:
+            pad.line.set(level)
+
     def _settle(self) -> None:
-        if self._outside:
+        if len(self._net) > 1:
+            self._settle_net()
+        elif self._outside:
             levels = set(self._outside.values())
             if self._chip is not None:
                 levels.add(self._chip)

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from unicorn import (
-
     UC_ERR_INSN_INVALID,
     UC_ERR_OK,
     UC_ERR_READ_PROT,
@@ -27,6 +26,7 @@ from unicorn import (
     UC_HOOK_MEM_FETCH_PROT,
     UC_HOOK_MEM_FETCH_UNMAPPED,
     UC_HOOK_MEM_READ_UNMAPPED,
+    UC_HOOK_MEM_WRITE_PROT,
     UC_HOOK_MEM_WRITE_UNMAPPED,
     Uc,
     UcError,
@@ -36,7 +36,7 @@ from unicorn.riscv_const import UC_RISCV_REG_PRIV
 from k210kit.board.core import csr
 from k210kit.board.core.device import READ_FAST, WRITE_FAST
 from k210kit.board.core.engine import Engine
-from k210kit.board.core.hart import MSTATUS_FS, PRIV_USER
+from k210kit.board.core.hart import IDLE_WFI, MSTATUS_FS, PRIV_USER
 from k210kit.board.core.memory import SRAM_BASE, SRAM_UNCACHED, Memory
 from k210kit.board.core.runner import TURN, Reason
 
@@ -44,6 +44,7 @@ LONG_WINDOW = 4_000_000
 HOST_SLICE_SECONDS = 0.02
 PAGE = 4096
 INSN_FENCE_I = 0x0000100F
+OPCODE_AMO, INSN_LR = 0x2F, 2
 _CALIBRATION = 4099
 _SEARCH_BYTES = 2048
 
@@ -66,6 +67,7 @@ class _Hart:
 
     def __init__(self, engine: Engine, counter: ctypes.c_uint64) -> None:
         self.engine, self.state, self.uc, self.counter = engine, engine.state, engine.uc, counter
+        self.most = ctypes.c_uint64.from_address(ctypes.addressof(counter) + 8)
         self.fault_address = 0
         self.trapped = False
         self.stopped_at: int | None = None
@@ -82,6 +84,8 @@ class PureRunner:
         self._harts = [_Hart(engine, _find_counter(engine, memory)) for engine in engines]
         self._counter_reads = 0
         self._until, self._window, self._running, self._stop = 0, 0, -1, False
+        self._stepping = self._broke = False
+        self._accesses = 0
         for hart in self._harts:
             self._add_hooks(hart)
 
@@ -101,6 +105,7 @@ class PureRunner:
         limit = len(flags)
 
         def on_read(uc: Uc, offset: int, width: int, data: Any) -> int:
+            self._accesses += 1
             word = offset >> 2
             if word < limit and flags[word] & READ_FAST:
                 value = words[word] >> (offset & 3) * 8
@@ -108,6 +113,7 @@ class PureRunner:
             return self._guard(lambda: read(offset, width)) or 0
 
         def on_write(uc: Uc, offset: int, width: int, value: int, data: Any) -> None:
+            self._accesses += 1
             word = offset >> 2
             if width == 4 and word < limit and flags[word] & WRITE_FAST:
                 words[word] = (words[word] & ~masks[word]) | (value & masks[word])
@@ -171,6 +177,42 @@ class PureRunner:
         """Switch a hart's FPU in the engine."""
         self._harts[hart].engine.set_engine_fs(fs)
 
+    # ---- For debuggers
+
+    def step(self, number: int) -> None:
+        """Execute one instruction of that hart alone; interrupts wait, wfi does not."""
+        hart, other = self._harts[number], self._harts[1 - number].state
+        state, start, traps, pc = hart.state, hart.state.cycles, hart.state.traps, hart.engine.pc
+        self._until = self._window = 1 << 64
+        self._running, self._stepping = number, True
+        state.idle, hart.counter.value = 0, 0
+        try:
+            self._execute(hart, 1)
+        finally:
+            self._running, self._stepping, self._stop = -1, False, False
+        if hart.flush:
+            hart.flush = False
+            hart.uc.ctl_flush_tb()
+        # A trap at another pc is that of the next instruction's fetch.
+        state.cycles = start + (state.traps == traps or state.mepc != pc)
+        state.idle = 0
+        _idle_until(other, state.cycles)
+
+    def break_here(self, after: bool) -> None:
+        """Stop before the instruction whose hook calls this (or right after it), not at the next boundary."""
+        self.stop()
+        if self._running >= 0:
+            hart = self._harts[self._running]
+            hart.stopped_at, self._broke = max(hart.counter.value - (not after), 0), True
+            hart.uc.emu_stop()
+
+    def be_exact(self, on: bool) -> None:
+        """Let memory hooks stop right after their instruction, as they always do here."""
+
+    def accesses(self) -> int:
+        """Register accesses served so far."""
+        return self._accesses
+
     # ---- The loop
 
     def run(self, until: int) -> int:
@@ -195,7 +237,7 @@ class PureRunner:
             elif b.idle and not a.idle:
                 _idle_until(b, a.cycles)
             for state in (a, b):
-                if state.idle and state.mip & state.mie:
+                if state.idle == IDLE_WFI and state.mip & state.mie:
                     state.idle = 0
             if a.idle and b.idle:
                 _idle_until(a, self._until)
@@ -277,14 +319,17 @@ class PureRunner:
             self._fault(hart, status, counter)
             return True
         hart.state.cycles += min(count, counter) if hart.stopped_at is None else hart.stopped_at
-        return False
+        broke, self._broke = self._broke, False
+        return broke
 
     # ---- Traps
 
     def _fault(self, hart: _Hart, status: int, counter: int) -> None:
         state = hart.state
         if status in (UC_ERR_READ_UNMAPPED, UC_ERR_READ_PROT):
-            cause = csr.CAUSE_LOAD_ACCESS
+            insn = self._fetch(hart.engine.pc)
+            atomic = insn & 0x7F == OPCODE_AMO and insn >> 27 != INSN_LR
+            cause = csr.CAUSE_STORE_ACCESS if atomic else csr.CAUSE_LOAD_ACCESS
         elif status in (UC_ERR_WRITE_UNMAPPED, UC_ERR_WRITE_PROT):
             cause = csr.CAUSE_STORE_ACCESS
         else:
@@ -295,7 +340,7 @@ class PureRunner:
             pc = hart.fault_address
         else:
             state.cycles += counter - 1
-        hart.engine.pc = csr.enter_trap(state, cause, pc, hart.fault_address, state.cycles)
+        hart.engine.pc = _enter_exception(hart, cause, pc, hart.fault_address, state.cycles)
 
     def _on_exception(self, hart: _Hart, uc: Uc, cause: int, data: Any) -> None:
         pc = hart.engine.pc - 4
@@ -309,24 +354,27 @@ class PureRunner:
             if cause == csr.CAUSE_USER_ECALL and state.priv != PRIV_USER:
                 cause = csr.CAUSE_MACHINE_ECALL
             elif cause in (csr.CAUSE_LOAD_MISALIGNED, csr.CAUSE_STORE_MISALIGNED):
-                tval = hart.engine.x(self._fetch(pc) >> 15 & 31)
-            following = csr.enter_trap(state, cause, pc, tval, state.cycles)
+                # Only atomics get here, and they have no offset; all but LR count as stores.
+                insn = self._fetch(pc)
+                cause = csr.CAUSE_LOAD_MISALIGNED if insn >> 27 == INSN_LR else csr.CAUSE_STORE_MISALIGNED
+                tval = hart.engine.x(insn >> 15 & 31)
+            following = _enter_exception(hart, cause, pc, tval, state.cycles)
         self._after_trap(hart, following)
 
     def _on_invalid(self, hart: _Hart, uc: Uc, data: Any) -> bool:
         pc, state = hart.engine.pc, hart.state
         if pc == 0:
             state.cycles += hart.counter.value
-            following = csr.enter_trap(state, csr.CAUSE_FETCH_ACCESS, 0, 0, state.cycles)
+            following = _enter_exception(hart, csr.CAUSE_FETCH_ACCESS, 0, 0, state.cycles)
         else:
             state.cycles += max(hart.counter.value - 1, 0)
-            following = csr.enter_trap(state, csr.CAUSE_BREAKPOINT, pc, pc, state.cycles)
+            following = _enter_exception(hart, csr.CAUSE_BREAKPOINT, pc, pc, state.cycles)
         hart.counter.value = 0
         self._after_trap(hart, following)
         return True
 
     def _after_trap(self, hart: _Hart, pc: int) -> None:
-        cause = 0 if hart.state.idle else csr.pending(hart.state)
+        cause = 0 if hart.state.idle or self._stepping else csr.pending(hart.state)
         if cause:
             pc = csr.enter_trap(hart.state, cause, pc, 0, hart.state.cycles)
         hart.engine.pc = pc
@@ -346,7 +394,7 @@ class PureRunner:
             elif insn & 0xFFF07FFF == 0x10400073:
                 legal = state.priv != PRIV_USER
         if not legal:
-            return csr.enter_trap(state, csr.CAUSE_ILLEGAL, pc, 0, now)
+            return _enter_exception(hart, csr.CAUSE_ILLEGAL, pc, 0, now)
         state.cycles = now + 1
         return following
 
@@ -385,7 +433,7 @@ class PureRunner:
         uc.hook_add(UC_HOOK_INSN_INVALID, partial(self._on_invalid, hart))
         uc.hook_add(UC_HOOK_EDGE_GENERATED, partial(self._on_translate, hart))
         kinds = UC_HOOK_MEM_READ_UNMAPPED | UC_HOOK_MEM_WRITE_UNMAPPED | UC_HOOK_MEM_FETCH_UNMAPPED
-        uc.hook_add(kinds | UC_HOOK_MEM_FETCH_PROT, partial(self._on_unmapped, hart))
+        uc.hook_add(kinds | UC_HOOK_MEM_FETCH_PROT | UC_HOOK_MEM_WRITE_PROT, partial(self._on_unmapped, hart))
 
     def _on_unmapped(self, hart: _Hart, uc: Uc, kind: int, address: int, size: int, value: int, data: Any) -> bool:
         hart.fault_address = address
@@ -404,9 +452,10 @@ class PureRunner:
         hart.flush = True
 
     def _halt(self, hart: _Hart) -> None:
+        # emu_stop() in a device access would make Unicorn execute the instruction again; letting the
+        # count run out stops before the next one.
         if hart.stopped_at is None:
-            hart.stopped_at = hart.counter.value
-        hart.uc.emu_stop()
+            hart.stopped_at = hart.most.value = hart.counter.value
 
     def _guard(self, action: Callable[[], int | None]) -> int | None:
         """Run a device's callback; an error of ours waits until the engine has returned."""
@@ -417,6 +466,13 @@ class PureRunner:
             hart.error = hart.error or error
             self.stop()
             return None
+
+
+def _enter_exception(hart: _Hart, cause: int, pc: int, tval: int, now: int) -> int:
+    """Enter the handler of an exception, keeping the registers for a crash report."""
+    if csr.keeps_fault(hart.state, cause, pc, now):
+        hart.state.fault_x[:] = [hart.engine.x(index) for index in range(32)]
+    return csr.enter_trap(hart.state, cause, pc, tval, now)
 
 
 def _idle_until(state: Any, cycle: int) -> None:
@@ -439,6 +495,3 @@ def _find_counter(engine: Engine, memory: Memory) -> ctypes.c_uint64:
             counter.value = 0
             return counter
     raise RuntimeError("this Unicorn keeps its instruction counter where the board does not find it")
-
-
-

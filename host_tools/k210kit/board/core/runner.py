@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from k210kit.board.core.engine import Engine
-from k210kit.board.core.memory import Memory
+from k210kit.board.core.memory import ROM_BASE, Memory
 
 TURN = 2000
 
@@ -65,6 +65,18 @@ class Runner(Protocol):
     def counter_reads(self) -> int:
         """How often a guest read a counter CSR."""
 
+    def step(self, number: int) -> None:
+        """Execute one instruction of that hart alone; interrupts wait, wfi does not."""
+
+    def break_here(self, after: bool) -> None:
+        """Stop before the instruction whose hook calls this (or right after it), not at the next boundary."""
+
+    def be_exact(self, on: bool) -> None:
+        """Let memory hooks stop right after their instruction; slow."""
+
+    def accesses(self) -> int:
+        """Register accesses served so far (those of waiting loops that were skipped do not count)."""
+
     def drop_code(self) -> None:
         """Drop all translated code."""
 
@@ -96,7 +108,7 @@ def _fast_runner(engines: list[Engine], memory: Memory) -> Runner:
     return Core(
         library_path(),
         [(engine.handle, ctypes.addressof(engine.state)) for engine in engines],
-        [(region.base, region.size, region.host) for region in memory.regions],
+        [(region.base, region.size, region.host, region.base != ROM_BASE) for region in memory.regions],
         ctypes.sizeof(engines[0].state),
         TURN,
     )

@@ -67,6 +67,8 @@ class SdCard(SpiPart):
     74 of them after power-on a card does not answer CMD0. Raises K210Error for an image that cannot be a card.
     """
 
+    minds_idle_clocks = True
+
     def __init__(self, image: str | Path | bytes | bytearray, *, read_only: bool = False) -> None:
         self.store = CardStore(image, read_only)
         self.blocks = self.store.capacity // BLOCK

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import select
+import time
 from typing import Any, Protocol
 
 from k210kit.board.parts.serial_line import SerialLine
@@ -20,6 +21,8 @@ READ_AHEAD = 4096
 
 BACKLOG = 1 << 20
 """Bytes from the board kept for a host that does not read; then the oldest are dropped."""
+
+CLOSE_SECONDS = 5.0
 
 QUIT_KEY = 0x1D  # Ctrl-]
 
@@ -104,12 +107,14 @@ class StdioEndpoint(_Descriptors):
     """The program's own terminal, or plain pipes.
 
     A terminal goes to raw mode, so that Ctrl-C reaches the board; Ctrl-] sets `quit`, and `close()`
-    restores the terminal. On a pipe `eof` tells that all input has been read.
+    restores the terminal. On a pipe `eof` tells that all input has been read. While `hold` is set
+    nothing is read.
     """
 
     def __init__(self, line: SerialLine, stdin: int = 0, stdout: int = 1) -> None:
         super().__init__(line, stdin, stdout)
         self.quit = False
+        self.hold = False
         self._saved: list[Any] | None = None
         if os.isatty(stdin):
             import termios
@@ -123,7 +128,7 @@ class StdioEndpoint(_Descriptors):
 
     def poll(self) -> None:
         """Keys to the board, the board's output to the screen."""
-        data = self._read()
+        data = b"" if self.hold else self._read()
         if self._saved is not None and QUIT_KEY in data:
             self.quit = True
             data = data[: data.index(QUIT_KEY)]
@@ -131,8 +136,12 @@ class StdioEndpoint(_Descriptors):
         self._write()
 
     def close(self) -> None:
-        """Write what is left as far as possible and restore the terminal."""
+        """Write what is left, to a slow reader for some seconds, and restore the terminal."""
+        deadline = time.monotonic() + CLOSE_SECONDS
         self._write()
+        while self._out and time.monotonic() < deadline:
+            select.select([], [self._write_fd], [], deadline - time.monotonic())
+            self._write()
         if self._saved is not None:
             import termios
 

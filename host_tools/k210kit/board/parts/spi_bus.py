@@ -185,15 +185,20 @@ class PadBus(SpiBus):
         self.wiring, self.pins = wiring, pins
         self.active, self.enabled, self._clock_hz = False, 0, 0
         self._talking: list[tuple[Socket, bool, bool]] = []
+        self._clocked: list[SpiPart] = []
 
     def route(self) -> None:
         """Find who hears and who answers; the sockets' selection is up to date."""
-        self._talking = []
+        self._talking, self._clocked = [], []
         if not self.active:
             return
         function = self.wiring.routing.function_of
         for socket in self.wiring.sockets:
-            if not socket.selected or function(socket.sclk) != self.pins.sclk:
+            if function(socket.sclk) != self.pins.sclk:
+                continue
+            if not socket.selected:
+                if socket.part.minds_idle_clocks:
+                    self._clocked.append(socket.part)
                 continue
             if socket.data_enable is not None:
                 hears = answers = socket.data_enable()
@@ -216,12 +221,17 @@ class PadBus(SpiBus):
     def end(self) -> None:
         """Release the controller's selects; those driven by GPIO stay."""
         self.active = False
-        self._talking = []
+        self._talking, self._clocked = [], []
         for socket in self.wiring.sockets:
             self.wiring.refresh(socket)
 
+    def _clock_idle(self, count: int) -> None:
+        for part in self._clocked:
+            part.exchange(b"\xff" * count)
+
     def exchange(self, data: bytes) -> bytes:
         """Full duplex; the first part that answers is heard."""
+        self._clock_idle(len(data))
         answer = None
         for socket, hears, answers in self._talking:
             said = socket.part.exchange(data if hears else b"\xff" * len(data))
@@ -231,11 +241,13 @@ class PadBus(SpiBus):
 
     def send(self, data: bytes, lines: int = 1) -> None:
         """To every selected part."""
+        self._clock_idle(len(data))
         for socket, hears, _ in self._talking:
             socket.part.send(data if hears else b"\xff" * len(data), lines)
 
     def receive(self, count: int, lines: int = 1) -> bytes:
         """From the first part that answers; all of them are clocked."""
+        self._clock_idle(count)
         answer = None
         for socket, _, answers in self._talking:
             said = socket.part.receive(count, lines)

@@ -11,6 +11,8 @@ class SpiPart:
     """
 
     clock_hz = 0
+    minds_idle_clocks = False
+    """Whether `exchange` is to be called for clocks that pass while the part is not selected (an SD card)."""
 
     def select(self, selected: bool) -> None:
         """Chip select; True is asserted (the pin low)."""

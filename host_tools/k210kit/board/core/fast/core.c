@@ -34,11 +34,13 @@ typedef struct {
     uint64_t base;
     uint64_t size;
     uint8_t *host;
+    bool writable;
 } memory_t;
 
 typedef struct {
     uint64_t base;
-    uint64_t size;
+    uint64_t span;          // bytes of address space
+    uint64_t size;          // bytes of `words`
     uint32_t *words;
     uint8_t *flags;
     uint32_t *masks;
@@ -84,6 +86,7 @@ typedef struct {
     bool block_ends;
     bool block_fences;
     bool at_boundary;
+    bool trapped;
     bool flush;
 } hart_t;
 
@@ -379,6 +382,26 @@ static void on_translate(uc_engine *uc, uc_tb *block, uc_tb *previous, void *use
     }
 }
 
+// Unicorn stores fast to pages that are not executable, and watches stores to those that are. A page
+// becomes executable when a hart first fetches from it. The upper half of an address is not decoded
+// (laanwj's memory map of the K210).
+static bool on_fill(uc_engine *uc, uint64_t address, uc_mem_type type, uc_tlb_entry *entry, void *user) {
+    (void)uc;
+    core_t *core = ((hart_t *)user)->core;
+    unsigned index;
+    uint64_t offset;
+    entry->paddr = address & 0xffffffff;
+    bool code = type == UC_MEM_FETCH;
+    if (host_code(core, entry->paddr, &index, &offset) != NULL && index <= 1) {
+        if (code) {
+            core->code_pages[offset >> PAGE_SHIFT] = 1;
+        }
+        code = core->code_pages[offset >> PAGE_SHIFT];
+    }
+    entry->perms = code ? UC_PROT_ALL : UC_PROT_READ | UC_PROT_WRITE;
+    return true;
+}
+
 // ---- Traps
 
 static uint64_t get_reg(hart_t *hart, int reg) {
@@ -565,8 +588,10 @@ static void on_exception(uc_engine *uc, uint32_t cause, void *user) {
         if (cause == CAUSE_USER_ECALL && hart->state->priv == PRIV_MACHINE) {
             cause = CAUSE_MACHINE_ECALL;
         } else if (cause == CAUSE_LOAD_MISALIGNED || cause == CAUSE_STORE_MISALIGNED) {
-            // Only atomics get here, and they have no offset.
-            tval = get_reg(hart, UC_RISCV_REG_X0 + (fetch_insn(hart->core, pc) >> 15 & 31));
+            // Only atomics get here, and they have no offset; all but LR count as stores.
+            uint32_t insn = fetch_insn(hart->core, pc);
+            cause = insn >> 27 == 2 ? CAUSE_LOAD_MISALIGNED : CAUSE_STORE_MISALIGNED;
+            tval = get_reg(hart, UC_RISCV_REG_X0 + (insn >> 15 & 31));
         }
         next = enter_exception(hart, cause, pc, tval, hart->state->cycles);
     }
@@ -575,7 +600,6 @@ static void on_exception(uc_engine *uc, uint32_t cause, void *user) {
 
 // ebreak, and a jump to address 0, which Unicorn takes for its own end marker.
 static bool on_invalid(uc_engine *uc, void *user) {
-    (void)uc;
     hart_t *hart = user;
     uint64_t pc = get_reg(hart, UC_RISCV_REG_PC);
     if (pc == 0) {
@@ -587,6 +611,9 @@ static bool on_invalid(uc_engine *uc, void *user) {
         end_block(hart, pc);
         after_trap(hart, enter_exception(hart, CAUSE_BREAKPOINT, pc, pc, hart->state->cycles));
     }
+    // Unicorn leaves with an error of its own after this.
+    hart->trapped = true;
+    unicorn.emu_stop(uc);
     return true;
 }
 
@@ -597,6 +624,33 @@ static bool on_unmapped(uc_engine *uc, uc_mem_type type, uint64_t address, int s
     (void)value;
     ((hart_t *)user)->fault_address = address;
     return false;
+}
+
+// Whether a store to that page goes anywhere.
+static bool takes_stores(const core_t *core, uint64_t page) {
+    for (unsigned i = 0; i < core->memories; i++) {
+        if (page - core->memory[i].base < core->memory[i].size) {
+            return core->memory[i].writable;
+        }
+    }
+    for (unsigned i = 0; i < core->devices; i++) {
+        if (page - core->device[i]->base < core->device[i]->span) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Unicorn goes on behind a store that nothing takes, except when it is refused here.
+static bool on_tlb_fill(uc_engine *uc, uint64_t page, uc_mem_type type, uc_tlb_entry *result, void *user) {
+    (void)uc;
+    hart_t *hart = user;
+    result->paddr = page;
+    result->perms = UC_PROT_READ | UC_PROT_EXEC;
+    if (takes_stores(hart->core, page)) {
+        result->perms |= UC_PROT_WRITE;
+    }
+    return type != UC_MEM_WRITE || (result->perms & UC_PROT_WRITE);
 }
 
 // ---- Device accesses
@@ -667,8 +721,10 @@ static void on_device_write(uc_engine *uc, uint64_t offset, unsigned size, uint6
     core->accesses++;
     core->hart[core->running].polling.valid = false;
     if (size == 4 && offset < device->size && (device->flags[offset >> 2] & WRITE_FAST)) {
-        device->words[offset >> 2] = value;
-            return;
+        uint32_t *word = &device->words[offset >> 2];
+        uint32_t mask = device->masks[offset >> 2];
+        *word = (*word & ~mask) | (value & mask);
+        return;
     }
     enter_python(core);
     PyObject *result = PyObject_CallFunction(device->write, "KIK", (unsigned long long)offset, size,
@@ -682,10 +738,34 @@ static void on_device_write(uc_engine *uc, uint64_t offset, unsigned size, uint6
 
 // ---- The run loop
 
+// The address of the store or atomic at `pc`.
+static uint64_t store_address(hart_t *hart, uint64_t pc) {
+    uint32_t insn = fetch_insn(hart->core, pc);
+    unsigned base = 2;
+    uint64_t offset = 0;
+    bool word = (insn >> 13 & 7) == 6; // c.sw c.swsp; the others store 8 bytes
+    if ((insn & 3) == 3) {
+        base = insn >> 15 & 31;
+        if ((insn & 0x7f) != 0x2f) {
+            offset = (uint64_t)((int32_t)insn >> 25) << 5 | (insn >> 7 & 31);
+        }
+    } else if ((insn & 3) == 0) {
+        base = 8 + (insn >> 7 & 7);
+        offset = (insn >> 10 & 7) << 3 | (word ? (insn >> 6 & 1) << 2 | (insn >> 5 & 1) << 6 : (insn >> 5 & 3) << 6);
+    } else {
+        offset = word ? (insn >> 9 & 15) << 2 | (insn >> 7 & 3) << 6 : (insn >> 10 & 7) << 3 | (insn >> 7 & 7) << 6;
+    }
+    return get_reg(hart, UC_RISCV_REG_X0 + base) + offset;
+}
+
 static void enter_fault(hart_t *hart, uc_err error, uint64_t pc) {
     hart_state_t *state = hart->state;
     unsigned cause;
     switch (error) {
+        case UC_ERR_EXCEPTION: // refused by on_tlb_fill
+            hart->fault_address = store_address(hart, pc);
+            cause = CAUSE_STORE_ACCESS;
+            break;
         case UC_ERR_READ_UNMAPPED:
         case UC_ERR_READ_PROT:
             cause = CAUSE_LOAD_ACCESS;
@@ -716,7 +796,7 @@ static void begin(hart_t *hart) {
     hart->block_insns = 0;
     hart->block_pc = 0;
     hart->polling.valid = hart->spinning.valid = false;
-    hart->block_ends = hart->block_fences = hart->at_boundary = false;
+    hart->block_ends = hart->block_fences = hart->at_boundary = hart->trapped = false;
 }
 
 static void run_hart(core_t *core, unsigned number) {
@@ -737,12 +817,12 @@ static void run_hart(core_t *core, unsigned number) {
         begin(hart);
         uc_err error = unicorn.emu_start(hart->uc, pc, 0, 0, 0);
         hart->in_access = false;
-        if (error != UC_ERR_OK) {
+        if (error != UC_ERR_OK && !hart->trapped) {
             enter_fault(hart, error, get_reg(hart, UC_RISCV_REG_PC));
             if (state->crashed) {
                 break;
             }
-        } else if (!hart->at_boundary) {
+        } else if (!hart->at_boundary && !hart->trapped) {
             end_block(hart, get_reg(hart, UC_RISCV_REG_PC));
         }
         if (hart->flush) {
@@ -901,25 +981,44 @@ static int check(uc_err error, const char *what) {
     return 0;
 }
 
+// Ranges outside RAM: Unicorn keeps stores to a page slow while a memory hook covers it.
+static const uint64_t outside_ram[][2] = {
+    {0, 0x3fffffff},
+    {0x40800000, 0x7fffffff},
+    {0x80800000, 0xffffffff},
+};
+
 static int add_hooks(hart_t *hart) {
     uc_hook hook;
     struct { int type; void *callback; } hooks[] = {
         {UC_HOOK_BLOCK, on_block},
         {UC_HOOK_EDGE_GENERATED, on_translate},
         {UC_HOOK_INTR, on_exception},
+        {UC_HOOK_TLB_FILL, on_tlb_fill},
         {UC_HOOK_INSN_INVALID, on_invalid},
-        {UC_HOOK_MEM_READ_UNMAPPED | UC_HOOK_MEM_WRITE_UNMAPPED | UC_HOOK_MEM_FETCH_UNMAPPED, on_unmapped},
-        {UC_HOOK_MEM_READ_PROT | UC_HOOK_MEM_WRITE_PROT | UC_HOOK_MEM_FETCH_PROT, on_device_access},
+        {UC_HOOK_TLB_FILL, on_fill},
     };
     for (unsigned i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
         if (check(unicorn.hook_add(hart->uc, &hook, hooks[i].type, hooks[i].callback, hart, 1, 0), "hook_add")) {
             return -1;
         }
     }
-    return 0;
+    int unmapped = UC_HOOK_MEM_READ_UNMAPPED | UC_HOOK_MEM_WRITE_UNMAPPED | UC_HOOK_MEM_FETCH_UNMAPPED;
+    int device = UC_HOOK_MEM_READ_PROT | UC_HOOK_MEM_WRITE_PROT | UC_HOOK_MEM_FETCH_PROT;
+    for (unsigned i = 0; i < sizeof(outside_ram) / sizeof(*outside_ram); i++) {
+        uint64_t low = outside_ram[i][0], high = outside_ram[i][1];
+        if (check(unicorn.hook_add(hart->uc, &hook, unmapped, on_unmapped, hart, low, high), "hook_add")
+            || check(unicorn.hook_add(hart->uc, &hook, device, on_device_access, hart, low, high), "hook_add")) {
+            return -1;
+        }
+    }
+    if (check(unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TLB_TYPE, 1), UC_TLB_VIRTUAL), "tlb_mode")) {
+        return -1;
+    }
+    return check(unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TLB_TYPE, 1), UC_TLB_VIRTUAL), "ctl");
 }
 
-// Core(library, [(engine, state address)] * 2, [(base, size, host address)], state size, turn)
+// Core(library, [(engine, state address)] * 2, [(base, size, host address, writable)], state size, turn)
 static int core_init(core_t *core, PyObject *args, PyObject *kwargs) {
     (void)kwargs;
     const char *library;
@@ -945,10 +1044,11 @@ static int core_init(core_t *core, PyObject *args, PyObject *kwargs) {
     }
     for (unsigned i = 0; i < core->memories; i++) {
         unsigned long long base, size, host;
-        if (!PyArg_ParseTuple(PyList_GetItem(memories, i), "KKK", &base, &size, &host)) {
+        int writable;
+        if (!PyArg_ParseTuple(PyList_GetItem(memories, i), "KKKp", &base, &size, &host, &writable)) {
             return -1;
         }
-        core->memory[i] = (memory_t) {base, size, (uint8_t *)(uintptr_t)host};
+        core->memory[i] = (memory_t) {base, size, (uint8_t *)(uintptr_t)host, writable};
     }
     core->code_pages = calloc((core->memory[0].size >> PAGE_SHIFT) + 1, 1);
     if (core->code_pages == NULL) {
@@ -1022,6 +1122,7 @@ static PyObject *core_map_device(core_t *core, PyObject *args) {
         return NULL;
     }
     device->base = base;
+    device->span = size;
     device->size = device->words_view.len;
     device->words = device->words_view.buf;
     device->flags = device->flags_view.buf;
@@ -1104,6 +1205,7 @@ static PyObject *core_drop_code(core_t *core, PyObject *unused) {
     for (unsigned i = 0; i < HARTS; i++) {
         hart_t *hart = &core->hart[i];
         memset(hart->blocks, 0, (core->memory[0].size >> 1) * sizeof(uint16_t));
+        memset(core->code_pages, 0, core->memory[0].size >> PAGE_SHIFT);
         unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
     }
     Py_RETURN_NONE;
@@ -1162,7 +1264,8 @@ static PyObject *core_step(core_t *core, PyObject *args) {
     return finish(core, Py_NewRef(Py_None));
 }
 
-// break_here(): stop before the instruction whose hook calls this, not at the next boundary.
+// break_here(after): stop before the instruction whose hook calls this, not at the next boundary;
+// in a memory hook (after), Unicorn completes the instruction first.
 static PyObject *core_break_here(core_t *core, PyObject *unused) {
     (void)unused;
     core->stop = true;
@@ -1210,7 +1313,7 @@ static PyMethodDef core_methods[] = {
     {"counter_reads", (PyCFunction)core_counter_reads, METH_NOARGS, "how often a guest read a counter CSR"},
     {"be_eager", (PyCFunction)core_be_eager, METH_VARARGS, "be_eager(on): skip no waiting loop"},
     {"step", (PyCFunction)core_step, METH_VARARGS, "step(hart): one instruction of that hart alone"},
-    {"break_here", (PyCFunction)core_break_here, METH_NOARGS, "stop before the present instruction"},
+    {"break_here", (PyCFunction)core_break_here, METH_O, "break_here(after): stop at the present instruction"},
     {"be_exact", (PyCFunction)core_be_exact, METH_VARARGS, "be_exact(on): memory hooks may stop after their instruction"},
     {"accesses", (PyCFunction)core_accesses, METH_NOARGS, "register accesses served so far"},
     {"map_device", (PyCFunction)core_map_device, METH_VARARGS, "map_device(base, size, words, flags, masks, read, write)"},
