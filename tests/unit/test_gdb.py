@@ -337,7 +337,7 @@ def test_gdb_itself(tmp_path: Path):
         f"target remote 127.0.0.1:{board.debugger.port}",
         "show architecture",
         "info threads",
-        "break *func",
+        f"break *{FUNC:#x}",
         "continue",
         "continue",
         "print $t0",
@@ -351,7 +351,7 @@ def test_gdb_itself(tmp_path: Path):
         f"watch *(long *) {COUNTER:#x}",
         "thread 1",
         "continue",
-        "x/1gx &counter",
+        f"x/1gx {COUNTER:#x}",
         "kill",
     ]
     arguments = [item for command in commands for item in ("-ex", command)]

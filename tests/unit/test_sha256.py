@@ -50,6 +50,20 @@ def test_matches_the_standard_for_every_padding_case(size: int) -> None:
     assert hash_by_cpu(sha, clock, message[:size]) == hashlib.sha256(message[:size]).digest()
 
 
+def test_count_may_be_corrected_after_the_start() -> None:
+    clock = Clock()
+    sha = Sha256("sha", clock)
+    start(sha, 64)
+    assert sha.read(NUM, 4) == 2
+    sha.write(NUM, 2, 1)
+    data = padded(b"abc")
+    for i in range(0, 64, 4):
+        sha.write(DATA, 4, int.from_bytes(data[i : i + 4], "little"))
+    clock.advance(10**8)
+    assert sha.read(FUNCTION_0, 4) & 1
+    assert digest(sha) == hashlib.sha256(b"abc").digest()
+
+
 def test_vendor_demo_digests() -> None:
     clock = Clock()
     sha = Sha256("sha", clock)

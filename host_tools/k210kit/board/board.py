@@ -124,8 +124,10 @@ class Board:
         self.symbols = Symbols()
         pieces: list[tuple[int, bytes, str]] = []
         if firmware is not None:
-            is_data = isinstance(firmware, bytes | bytearray)
-            loaded = flash_files.parse(bytes(firmware), "the firmware") if is_data else flash_files.load(firmware)
+            if isinstance(firmware, bytes | bytearray):
+                loaded = flash_files.parse(bytes(firmware), "the firmware")
+            else:
+                loaded = flash_files.load(firmware)
             pieces, self.symbols = list(loaded.pieces), loaded.symbols
         for offset, source in flash.items():
             data = bytes(source) if isinstance(source, bytes | bytearray) else flash_files.read_file(source)

@@ -11,6 +11,7 @@ from k210kit.board.core.cycle_clock import CycleClock
 from k210kit.board.core.device import Device, Tracer
 from k210kit.board.core.dma import DmaRequest
 from k210kit.board.core.engine import Engine
+from k210kit.board.core.hart import HartState
 from k210kit.board.core.line import Line
 from k210kit.board.core.memory import Memory
 from k210kit.board.core.runner import Runner, make_runner
@@ -312,7 +313,7 @@ class Machine:
                     clock,
                     irq=self._irq(f"wdt{number}"),
                     clk=sysctl.clock_of(f"wdt{number}"),
-                    on_reset=lambda cause=1 << (2 + number): self.on_reset(cause),
+                    on_reset=partial(self._watchdog_reset, 1 << (2 + number)),
                 )
             )
         self._add(DebugModule("debug", clock))
@@ -332,12 +333,15 @@ class Machine:
     def _hart_lines(self, bit: int) -> list[Line]:
         lines = [Line(f"hart{hart} mip{bit}") for hart in range(2)]
         for engine, line in zip(self.engines, lines, strict=True):
-            line.listen(lambda level, state=engine.state: self._set_mip(state, bit, level))
+            line.listen(partial(self._set_mip, engine.state, bit))
         return lines
 
-    def _set_mip(self, state: object, bit: int, level: bool) -> None:
+    def _watchdog_reset(self, cause: int) -> None:
+        self.on_reset(cause)
+
+    def _set_mip(self, state: HartState, bit: int, level: bool) -> None:
         mask = 1 << bit
-        state.mip = state.mip | mask if level else state.mip & ~mask  # type: ignore[attr-defined]
+        state.mip = state.mip | mask if level else state.mip & ~mask
         self.runner.end_window()
 
     def _reset_peripheral(self, name: str) -> None:

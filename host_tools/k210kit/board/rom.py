@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from k210kit.board.core.hart import MSTATUS_FS
 from k210kit.board.core.memory import SRAM_BASE, SRAM_SIZE, Memory
 from k210kit.errors import K210Error
 from k210kit.images import header
@@ -71,4 +72,7 @@ def boot(memory: Memory, engines: list[Engine], flash: NorFlash | None) -> str:
         engine.set_x(2, DATA_BASE + STACK_SIZE * (engine.number + 1))
         engine.set_x(3, DATA_BASE + 0x800)
         engine.set_x(4, DATA_BASE)
+        # The RAM stubs of the flashers use the FPU without switching it on.
+        engine.state.mstatus |= MSTATUS_FS
+        engine.set_engine_fs(MSTATUS_FS)
     return problem

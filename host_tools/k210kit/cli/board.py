@@ -24,7 +24,7 @@ QUIET_SECONDS = 0.5
 QUIET_AT_START = 1.0
 
 
-class FlashPiece(click.ParamType):
+class FlashPiece(click.ParamType):  # type: ignore[type-arg]
     """FILE@OFFSET, as (offset, path)."""
 
     name = "file@offset"

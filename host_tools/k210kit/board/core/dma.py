@@ -7,11 +7,13 @@ one access of the peripheral's data register, whatever the width of the DMA tran
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Items = NDArray[np.uint32] | NDArray[np.uint64]
+# uint32, or uint64 where `item_bytes` is 8.
+Items = NDArray[Any]
 EMPTY: Items = np.zeros(0, np.uint32)
 
 

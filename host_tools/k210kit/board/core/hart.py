@@ -43,9 +43,14 @@ class HartState(ctypes.Structure):
         ("fault_x", ctypes.c_uint64 * 32),
     ]
 
+    cycles: int
+    stalled: int
+    traps: int
+    mip: int
+
     def reset(self, hart_id: int) -> None:
         """Reset values: machine mode, interrupts off, FPU off; time goes on."""
-        cycles, stalled, traps = self.cycles, self.stalled, self.traps
+        cycles, stalled, traps = int(self.cycles), int(self.stalled), int(self.traps)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
         self.cycles, self.stalled, self.traps = cycles, stalled, traps
         self.misa, self.priv, self.hart_id = MISA, PRIV_MACHINE, hart_id

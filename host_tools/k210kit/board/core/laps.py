@@ -176,7 +176,7 @@ def _hart(engine: Engine, cycle: int) -> tuple[object, ...]:
     state = engine.state
     csrs = tuple(
         tuple(getattr(state, name)) if name == "scratch" else getattr(state, name)
-        for name, _ in HartState._fields_
+        for name in (entry[0] for entry in HartState._fields_)
         if name not in TIMES and not name.startswith("fault_")
     )
     registers = tuple(engine.x(n) for n in range(1, 32)) + tuple(engine.f(n) for n in range(32))

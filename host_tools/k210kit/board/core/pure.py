@@ -28,6 +28,9 @@ from unicorn import (
     UC_HOOK_MEM_READ_UNMAPPED,
     UC_HOOK_MEM_WRITE_PROT,
     UC_HOOK_MEM_WRITE_UNMAPPED,
+    UC_HOOK_TLB_FILL,
+    UC_PROT_ALL,
+    UC_TLB_VIRTUAL,
     Uc,
     UcError,
 )
@@ -45,6 +48,7 @@ HOST_SLICE_SECONDS = 0.02
 PAGE = 4096
 INSN_FENCE_I = 0x0000100F
 OPCODE_AMO, INSN_LR = 0x2F, 2
+ADDRESS_MASK = 0xFFFF_FFFF
 _CALIBRATION = 4099
 _SEARCH_BYTES = 2048
 
@@ -291,7 +295,7 @@ class PureRunner:
         """Instructions from `pc` to the end of its straight line, that one included."""
         count = 0
         while True:
-            found = self._memory.find(pc, 2)
+            found = self._memory.find(pc & ADDRESS_MASK, 2)
             if found is None:
                 return count + 1
             half = int.from_bytes(found[0].view[found[1] : found[1] + 2], "little")
@@ -332,6 +336,7 @@ class PureRunner:
             cause = csr.CAUSE_STORE_ACCESS if atomic else csr.CAUSE_LOAD_ACCESS
         elif status in (UC_ERR_WRITE_UNMAPPED, UC_ERR_WRITE_PROT):
             cause = csr.CAUSE_STORE_ACCESS
+            hart.fault_address = self._store_address(hart)
         else:
             cause = csr.CAUSE_FETCH_ACCESS
         pc = hart.engine.pc
@@ -341,6 +346,23 @@ class PureRunner:
         else:
             state.cycles += counter - 1
         hart.engine.pc = _enter_exception(hart, cause, pc, hart.fault_address, state.cycles)
+
+    def _store_address(self, hart: _Hart) -> int:
+        """The address of the store or atomic that the hart stands at."""
+        insn = self._fetch(hart.engine.pc)
+        base, offset, word = 2, 0, insn >> 13 & 7 == 6  # c.sw c.swsp; the others store 8 bytes
+        if insn & 3 == 3:
+            base = insn >> 15 & 31
+            if insn & 0x7F != OPCODE_AMO:
+                offset = (insn >> 25 << 5 | insn >> 7 & 31) - (insn >> 31 << 12)
+        elif insn & 3 == 0:
+            base, offset = 8 + (insn >> 7 & 7), (insn >> 10 & 7) << 3
+            offset |= (insn >> 6 & 1) << 2 | (insn >> 5 & 1) << 6 if word else (insn >> 5 & 3) << 6
+        elif word:
+            offset = (insn >> 9 & 15) << 2 | (insn >> 7 & 3) << 6
+        else:
+            offset = (insn >> 10 & 7) << 3 | (insn >> 7 & 7) << 6
+        return (hart.engine.x(base) + offset) & csr.MASK64
 
     def _on_exception(self, hart: _Hart, uc: Uc, cause: int, data: Any) -> None:
         pc = hart.engine.pc - 4
@@ -419,6 +441,7 @@ class PureRunner:
         return True
 
     def _fetch(self, pc: int) -> int:
+        pc &= ADDRESS_MASK
         found = self._memory.find(pc, 4) or self._memory.find(pc, 2)
         if found is None:
             return 0
@@ -429,6 +452,8 @@ class PureRunner:
 
     def _add_hooks(self, hart: _Hart) -> None:
         uc = hart.uc
+        uc.ctl_tlb_mode(UC_TLB_VIRTUAL)
+        uc.hook_add(UC_HOOK_TLB_FILL, _fill)
         uc.hook_add(UC_HOOK_INTR, partial(self._on_exception, hart))
         uc.hook_add(UC_HOOK_INSN_INVALID, partial(self._on_invalid, hart))
         uc.hook_add(UC_HOOK_EDGE_GENERATED, partial(self._on_translate, hart))
@@ -473,6 +498,12 @@ def _enter_exception(hart: _Hart, cause: int, pc: int, tval: int, now: int) -> i
     if csr.keeps_fault(hart.state, cause, pc, now):
         hart.state.fault_x[:] = [hart.engine.x(index) for index in range(32)]
     return csr.enter_trap(hart.state, cause, pc, tval, now)
+
+
+def _fill(uc: Uc, address: int, kind: int, entry: Any, data: Any) -> bool:
+    # The upper half of an address is not decoded (as fast/core.c, on_fill).
+    entry.paddr, entry.perms = address & ADDRESS_MASK, UC_PROT_ALL
+    return True
 
 
 def _idle_until(state: Any, cycle: int) -> None:

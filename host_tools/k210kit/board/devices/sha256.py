@@ -132,6 +132,15 @@ class Sha256(Device):
             log.info("%s: started with a count of 0 blocks", self.name)
         self._pull()
 
+    @num.on_write
+    def _num_written(self, written: int) -> None:
+        # A running hash follows the count: MaixPy starts with 2 blocks and corrects that before the first word.
+        if not self._wanted or self._event is not None:
+            return
+        self._wanted = max(written & 0xFFFF, -(-len(self._message) // BLOCK)) * BLOCK
+        self._pull()
+        self._end_if_full()
+
     @function_1.on_write
     def _function_1_written(self, written: int) -> None:
         self._pull()
@@ -166,8 +175,11 @@ class Sha256(Device):
         spent = duration(blocks * CYCLES_PER_BLOCK, self.clk.hz)
         self._busy_until = max(self._busy_until, self.clock.now) + spent
         self.num = self.num & 0xFFFF | len(self._message) // BLOCK << 16
-        if len(self._message) == self._wanted:
-            self._event = self.clock.at(self._busy_until, self._complete)
+        self._end_if_full()
+
+    def _end_if_full(self) -> None:
+        if self._wanted and len(self._message) == self._wanted and self._event is None:
+            self._event = self.clock.at(max(self._busy_until, self.clock.now), self._complete)
 
     def _complete(self) -> None:
         self._event = None

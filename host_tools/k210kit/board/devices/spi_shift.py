@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from typing import Any
+
 import numpy as np
 
 from k210kit.board.core.clock import PS_PER_SECOND, Clock, Event
@@ -74,6 +76,7 @@ class SpiShift(Device):
     frame_size: Field
     transfer_mode: Field
     frame_format: Field
+    ctrlr0: Any
 
     ctrlr1 = Register(0x04, [Field("frames_less_one", 0, 16)], writable=0)
     ssienr = Register(0x08, [Field("enable", 0)], writable=1)
@@ -152,7 +155,8 @@ class SpiShift(Device):
         super().reset()
         self._tx.clear()
         self._rx.clear()
-        self._phase, self._edge = IDLE, None
+        self._phase = IDLE
+        self._edge: int | None = None
         self._latched = self._shift = self._left = 0
         self._format, self._frame_ps, self._ready = Format(), 0, False
         self._enabled = False

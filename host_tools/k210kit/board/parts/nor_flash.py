@@ -382,8 +382,8 @@ class NorFlash(SpiPart):
 
     def _sfdp(self) -> bytes:
         """JESD216 header, one parameter header, nine words of basic parameters at 0x80."""
-        words = (0xFFF920E5, self.size * 8 - 1, 0x6B08EB44, 0xBB423B08, 0xFFFFFFFE, 0x0000FFFF, 0xEB40FFFF)
-        words += (0x520F200C, 0x0000D810)
+        words = [0xFFF920E5, self.size * 8 - 1, 0x6B08EB44, 0xBB423B08, 0xFFFFFFFE, 0x0000FFFF, 0xEB40FFFF]
+        words += [0x520F200C, 0x0000D810]
         table = b"SFDP\x00\x01\x00\xff" + b"\x00\x00\x01\x09\x80\x00\x00\xff"
         return table.ljust(0x80, b"\xff") + b"".join(w.to_bytes(4, "little") for w in words).ljust(0x80, b"\xff")
 

@@ -130,6 +130,7 @@ static struct {
 // ---- Time and positions
 
 static const uint8_t *host_code(core_t *core, uint64_t pc, unsigned *index, uint64_t *offset) {
+    pc = (uint32_t)pc; // see on_fill
     for (unsigned i = 0; i < core->memories; i++) {
         if (pc - core->memory[i].base < core->memory[i].size) {
             *index = i;
@@ -382,6 +383,21 @@ static void on_translate(uc_engine *uc, uc_tb *block, uc_tb *previous, void *use
     }
 }
 
+// Whether a store to that page goes anywhere.
+static bool takes_stores(const core_t *core, uint64_t page) {
+    for (unsigned i = 0; i < core->memories; i++) {
+        if (page - core->memory[i].base < core->memory[i].size) {
+            return core->memory[i].writable;
+        }
+    }
+    for (unsigned i = 0; i < core->devices; i++) {
+        if (page - core->device[i]->base < core->device[i]->span) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Unicorn stores fast to pages that are not executable, and watches stores to those that are. A page
 // becomes executable when a hart first fetches from it. The upper half of an address is not decoded
 // (laanwj's memory map of the K210).
@@ -399,7 +415,8 @@ static bool on_fill(uc_engine *uc, uint64_t address, uc_mem_type type, uc_tlb_en
         code = core->code_pages[offset >> PAGE_SHIFT];
     }
     entry->perms = code ? UC_PROT_ALL : UC_PROT_READ | UC_PROT_WRITE;
-    return true;
+    // A store that nothing takes has to be refused here: later on, Unicorn would go on behind it.
+    return type != UC_MEM_WRITE || takes_stores(core, entry->paddr);
 }
 
 // ---- Traps
@@ -626,33 +643,6 @@ static bool on_unmapped(uc_engine *uc, uc_mem_type type, uint64_t address, int s
     return false;
 }
 
-// Whether a store to that page goes anywhere.
-static bool takes_stores(const core_t *core, uint64_t page) {
-    for (unsigned i = 0; i < core->memories; i++) {
-        if (page - core->memory[i].base < core->memory[i].size) {
-            return core->memory[i].writable;
-        }
-    }
-    for (unsigned i = 0; i < core->devices; i++) {
-        if (page - core->device[i]->base < core->device[i]->span) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// Unicorn goes on behind a store that nothing takes, except when it is refused here.
-static bool on_tlb_fill(uc_engine *uc, uint64_t page, uc_mem_type type, uc_tlb_entry *result, void *user) {
-    (void)uc;
-    hart_t *hart = user;
-    result->paddr = page;
-    result->perms = UC_PROT_READ | UC_PROT_EXEC;
-    if (takes_stores(hart->core, page)) {
-        result->perms |= UC_PROT_WRITE;
-    }
-    return type != UC_MEM_WRITE || (result->perms & UC_PROT_WRITE);
-}
-
 // ---- Device accesses
 
 // Device pages carry no permission, so Unicorn comes here first, with the exact pc.
@@ -762,14 +752,17 @@ static void enter_fault(hart_t *hart, uc_err error, uint64_t pc) {
     hart_state_t *state = hart->state;
     unsigned cause;
     switch (error) {
-        case UC_ERR_EXCEPTION: // refused by on_tlb_fill
+        case UC_ERR_EXCEPTION: // refused by on_fill
             hart->fault_address = store_address(hart, pc);
             cause = CAUSE_STORE_ACCESS;
             break;
         case UC_ERR_READ_UNMAPPED:
-        case UC_ERR_READ_PROT:
-            cause = CAUSE_LOAD_ACCESS;
+        case UC_ERR_READ_PROT: {
+            // Unicorn loads first in an atomic; all but LR count as stores.
+            uint32_t insn = fetch_insn(hart->core, pc);
+            cause = (insn & 0x7f) == 0x2f && insn >> 27 != 2 ? CAUSE_STORE_ACCESS : CAUSE_LOAD_ACCESS;
             break;
+        }
         case UC_ERR_WRITE_UNMAPPED:
         case UC_ERR_WRITE_PROT:
             cause = CAUSE_STORE_ACCESS;
@@ -994,7 +987,6 @@ static int add_hooks(hart_t *hart) {
         {UC_HOOK_BLOCK, on_block},
         {UC_HOOK_EDGE_GENERATED, on_translate},
         {UC_HOOK_INTR, on_exception},
-        {UC_HOOK_TLB_FILL, on_tlb_fill},
         {UC_HOOK_INSN_INVALID, on_invalid},
         {UC_HOOK_TLB_FILL, on_fill},
     };
@@ -1012,10 +1004,7 @@ static int add_hooks(hart_t *hart) {
             return -1;
         }
     }
-    if (check(unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TLB_TYPE, 1), UC_TLB_VIRTUAL), "tlb_mode")) {
-        return -1;
-    }
-    return check(unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TLB_TYPE, 1), UC_TLB_VIRTUAL), "ctl");
+    return check(unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TLB_TYPE, 1), UC_TLB_VIRTUAL), "tlb_mode");
 }
 
 // Core(library, [(engine, state address)] * 2, [(base, size, host address, writable)], state size, turn)

@@ -1,0 +1,95 @@
+"""Guest programs on the virtual board: built once, run, their reports read."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from k210kit.board.board import Board
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "tests/board/guests"
+BUILD = ROOT / "build/guests"
+COMPILER = "riscv64-unknown-elf-gcc"
+DONE = re.compile(rb"done (\d+) failed (\d+)\r\n")
+SECONDS = 5.0
+"""Virtual time that a guest may take."""
+
+
+@dataclass
+class Report:
+    """What a guest left behind."""
+
+    output: str
+    failures: list[str]
+    checks: int
+    retired: tuple[int, int]
+    now: int
+    registers: list[list[int]] = field(repr=False)
+
+
+def build_guests() -> Path:
+    """Build all guests (once a session); returns their directory."""
+    configured = subprocess.run(["cmake", "-S", SOURCES, "-B", BUILD], capture_output=True, text=True)
+    assert configured.returncode == 0, configured.stderr
+    built = subprocess.run(["cmake", "--build", BUILD, "--parallel"], capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for tool in (COMPILER, "cmake"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    lock = ROOT / "build" / "guests.lock"
+    lock.parent.mkdir(exist_ok=True)
+    import fcntl
+
+    # pytest-xdist's workers build one at a time.
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        return build_guests()
+
+
+def finish(board: Board) -> Report:
+    """Run a guest to its last line and a little on, until it waits."""
+    end = board.machine.clock.now + round(SECONDS * 1e12)
+    board.run_while(lambda: DONE.search(board.output) is None, end)
+    found = DONE.search(board.output)
+    output = board.output.decode(errors="replace").replace("\r\n", "\n")
+    assert found, f"the guest did not finish within {SECONDS} virtual seconds; its output: {output[-2000:]}"
+    board.run(0.001)
+    engines = board.machine.engines
+    registers = [
+        [engine.pc, *(engine.x(index) for index in range(32)), *(engine.f(index) for index in range(32))]
+        for engine in engines
+    ]
+    failures = [line for line in output.splitlines() if line.startswith("FAIL")]
+    return Report(output, failures, int(found[1]), board.retired, board.machine.clock.now, registers)
+
+
+Run = Callable[..., Report]
+
+
+@pytest.fixture
+def run_guest(guests: Path) -> Run:
+    """Run a guest by name: `prepare(board)` attaches parts; all other arguments are Board's."""
+
+    def run(name: str, prepare: Callable[[Board], Any] | None = None, **options: Any) -> Report:
+        with Board(guests / f"{name}.elf", **options) as board:
+            if prepare is not None:
+                prepare(board)
+            report = finish(board)
+        assert not report.failures, "\n".join(report.failures)
+        assert report.checks > 0
+        return report
+
+    return run
