@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Run
 
-GUESTS = ["cpu_traps"]
+GUESTS = ["cpu_traps", "cpu_interrupts", "cpu_counters", "harts", "code", "fpu"]
 
 
 @pytest.mark.parametrize("name", GUESTS)

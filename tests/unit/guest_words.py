@@ -95,8 +95,9 @@ RECURSIVE = """
 01030313  addi  t1, t1, 16
 30531073  csrw  mtvec, t1
 00000000  an illegal instruction  (0x0c)
-00000013  nop                     handler: its second instruction faults
-0000a003  lw    zero, 0(ra)       ra is 0x90000000 where the test wants it to
+000903b7  lui   t2, 0x90          handler: (0x10) its own third instruction faults
+00c39393  slli  t2, t2, 12
+0003a003  lw    zero, 0(t2)
 0000006f  j     .
 """
 

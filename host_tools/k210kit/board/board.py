@@ -21,7 +21,9 @@ from k210kit.board.devices.sysctl import PIN_RESET
 from k210kit.board.machine import Machine
 from k210kit.board.parts import sd_image
 from k210kit.board.parts.audio import AudioSource, WavSink, WavSource
+from k210kit.board.parts.axp import Axp
 from k210kit.board.parts.button import Button
+from k210kit.board.parts.ft6x36 import Ft6x36
 from k210kit.board.parts.i2c_bus import I2cPart
 from k210kit.board.parts.i2c_wires import I2cWires
 from k210kit.board.parts.lcd_panel import LcdPanel
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from k210kit.board.gdb import Debugger
     from k210kit.board.trace import Trace
 
+I2C_PARTS: Mapping[str, Callable[[], I2cPart]] = {"axp173": Axp, "axp192": Axp, "ft6x36": Ft6x36}
+"""Parts that a profile may name."""
 FLASH_SIZE = 16 << 20
 PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".ppm", ".tif", ".tiff")
 POLL_SECONDS = 0.002
@@ -78,7 +82,10 @@ class Board:
         self.profile = profiles.find(board)
         pieces = self._read_pieces(firmware, flash or {})
         self.machine = Machine(pure=pure)
-        self.flash_chip = NorFlash(self.machine.clock, quad_enabled=True, image=flash_image)
+        # The K210's flash pads are at 1.8 V: W25Q128FW and JW, as Yahboom's test firmware lists them with the GD25LQ128.
+        self.flash_chip = NorFlash(
+            self.machine.clock, jedec=(0xEF, 0x60, 0x18), quad_enabled=True, image=flash_image
+        )
         self.output = bytearray()
         self.boot_problem: str | None = None
         """Why the mask ROM did not boot; '' when it did, None before power-on."""
@@ -148,13 +155,17 @@ class Board:
             ips=profile.lcd_ips,
             bgr=profile.lcd_bgr,
             upright=profile.lcd_upright,
+            glass=profile.lcd_glass,
+            memory=profile.lcd_memory,
         )
+        serial = profile.lcd.mosi is not None
         machine.spi_sockets.attach(
             Socket(
                 self.lcd,
                 profile.lcd.sclk,
+                mosi=profile.lcd.mosi,
                 cs=profile.lcd.cs,
-                data_enable=lambda: machine.sysctl.spi_dvp_data.level,
+                data_enable=None if serial else lambda: machine.sysctl.spi_dvp_data.level,
             )
         )
         self.sd_card = self._insert_card(sd) if sd is not None else None
@@ -163,6 +174,8 @@ class Board:
             machine.spi_sockets.attach(
                 Socket(self.sd_card, where.sclk, mosi=where.mosi, miso=where.miso, cs=where.cs)
             )
+        self.i2c_parts: dict[str, I2cPart] = {place.part: I2C_PARTS[place.part]() for place in profile.i2c}
+        machine.i2c_parts += [(self.i2c_parts[place.part], place.sclk, place.sda) for place in profile.i2c]
         self.buttons = {name: Button(pads[pad]) for name, pad in profile.buttons.items()}
         self._circuit.reset.listen(self._reset_line_changed)
         self._circuit.boot.listen(lambda low: pads[profile.buttons["boot"]].drive(False if low else None, self))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from k210kit.board.core.clock import PS_PER_SECOND, Event
-from k210kit.board.core.engine import Engine
 from k210kit.board.core.csr import MSTATUS_MIE
+from k210kit.board.core.engine import Engine
 from k210kit.board.core.hart import CRASHED, EXCEPTIONS, FAULT_SEEN, PRIV_MACHINE
 from k210kit.board.core.memory import Memory
 from k210kit.images.elf import Symbols
@@ -21,8 +21,7 @@ CHECK_PS = PS_PER_SECOND // 50
 
 _INSN_WFI, _INSN_NOP, _INSN_C_NOP = 0x10500073, 0x00000013, 0x0001
 
-REGISTER_NAMES = """zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11
-t3 t4 t5 t6""".split()
+REGISTER_NAMES = ["zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"]
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,8 @@ CSRS = {
     "satp": 0x180, "cycle": 0xC00, "instret": 0xC02,
 }  # fmt: skip
 _CSR_NUMBERS = list(CSRS.values())
-X_NAMES = """zero ra sp gp tp t0 t1 t2 fp s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5
-t6""".split()
-F_NAMES = """ft0 ft1 ft2 ft3 ft4 ft5 ft6 ft7 fs0 fs1 fa0 fa1 fa2 fa3 fa4 fa5 fa6 fa7 fs2 fs3 fs4 fs5 fs6 fs7 fs8 fs9
-fs10 fs11 ft8 ft9 ft10 ft11""".split()
+X_NAMES = ["zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "fp", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"]
+F_NAMES = ["ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4", "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9", "ft10", "ft11"]
 _POINTERS = {"ra": "code_ptr", "sp": "data_ptr", "gp": "data_ptr", "tp": "data_ptr", "fp": "data_ptr"}
 
 
@@ -165,6 +163,7 @@ class Points:
         self._breakpoints: dict[int, int] = {}
         self.ignored = False
         self.hit: tuple[int, str] | None = None
+        self._undo: tuple[int, bytes] | None = None
 
     def at(self, pc: int) -> bool:
         """Whether a breakpoint stands at `pc`."""
@@ -182,10 +181,13 @@ class Points:
 
     def _hook(self, engine: Engine, kind: int, address: int, length: int) -> int:
         def on_code(uc: object, pc: int, size: int, data: object) -> None:
-            self._stop(engine, "", after=False)
+            self._stop(engine, "")
 
         def on_access(uc: object, access: int, where: int, size: int, value: int, data: object) -> bool:
-            self._stop(engine, f"{self.WORDS[kind]}:{address:x};", after=True)
+            if self._stop(engine, f"{self.WORDS[kind]}:{address:x};"):
+                found = self._machine.memory.find(where, size)
+                if found is not None:
+                    self._undo = where, bytes(found[0].view[found[1] : found[1] + size])
             return True
 
         if kind < 2:
@@ -193,10 +195,18 @@ class Points:
         # Unicorn compares an access's first byte only: one that begins before the range is not seen.
         return int(engine.uc.hook_add(self.KINDS[kind], on_access, None, address, address + max(length, 1) - 1))
 
-    def _stop(self, engine: Engine, reason: str, *, after: bool) -> None:
-        if not self.ignored and self.hit is None:
-            self.hit = (engine.number, reason)
-            self._machine.runner.break_here(after)
+    def _stop(self, engine: Engine, reason: str) -> bool:
+        if self.ignored or self.hit is not None:
+            return False
+        self.hit = (engine.number, reason)
+        self._machine.runner.break_here()
+        return True
+
+    def settle(self) -> None:
+        """The run loop has stopped: a store that hit a watchpoint is taken back, as it has not happened yet."""
+        if self._undo is not None:
+            (where, old), self._undo = self._undo, None
+            self._machine.write(where, old)
 
     def remove(self, kind: int, address: int, length: int) -> None:
         """Take a point away again, if it was set."""
@@ -215,7 +225,6 @@ class Points:
             self.remove(*key)
 
     def _changed(self) -> None:
-        self._machine.runner.be_exact(any(kind >= 2 for kind, _, _ in self._hooks))
         self._machine.runner.drop_code()
 
 
@@ -325,6 +334,7 @@ class Debugger:
         self._current = self._resumed = 0
         self._last_stop = SIGTRAP, 0, ""
         self._waiting: dict[int, int] = {}
+        self._watched: tuple[int, int] | None = None
 
     @property
     def attached(self) -> bool:
@@ -362,6 +372,9 @@ class Debugger:
         """A slice of the run loop has ended: perhaps at a point."""
         if self._points.hit is not None:
             hart, reason = self._points.hit
+            self._points.settle()
+            if reason:
+                self._watched = hart, self._machine.engines[hart].pc
             self._hold(SIGTRAP, hart, reason)
 
     def crashed(self, hart: int) -> bool:
@@ -433,10 +446,17 @@ class Debugger:
             self._hold(SIGTRAP, self._resumed)
             return
         self._points.hit = None
-        # A breakpoint where a hart stands has been seen; it counts again when the hart comes back.
+        # A point where a hart stands has been seen; it counts again when the hart comes back.
         for hart in wanted.run:
-            if self._points.at(self._machine.engines[hart].pc):
+            engine = self._machine.engines[hart]
+            if self._points.at(engine.pc) or self._watched == (hart, engine.pc):
                 self._step(hart)
+                if self._points.hit is None and self._points.at(engine.pc):
+                    self._points.hit = hart, ""
+        self._watched = None
+        if self._points.hit is not None:
+            self._hold(SIGTRAP, *self._points.hit)
+            return
         for hart in range(len(self._machine.engines)):
             if hart not in wanted.run:
                 self._freeze(hart)
@@ -512,9 +532,10 @@ class Debugger:
 
     def _write_register(self, text: str) -> str:
         number, _, value = text.partition("=")
-        if not self._registers.size(int(number, 16)):
+        data = bytes.fromhex(value)
+        if not data or len(data) != self._registers.size(int(number, 16)):
             return ERROR_ARGUMENT
-        done = self._registers.write(self._engine, int(number, 16), int.from_bytes(bytes.fromhex(value), "little"))
+        done = self._registers.write(self._engine, int(number, 16), int.from_bytes(data, "little"))
         return "OK" if done else ERROR_ARGUMENT
 
     def _read_memory(self, text: str) -> str:
@@ -652,7 +673,7 @@ class Debugger:
             self._current = 0
             self._last_stop = SIGTRAP, 0, ""
             return "OK"
-        return "the one command known is: monitor reset\n".encode().hex()
+        return b"the one command known is: monitor reset\n".hex()
 
     def _set(self, text: str) -> str:
         if text == "StartNoAckMode" and self._connection is not None:

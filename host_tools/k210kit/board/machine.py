@@ -87,9 +87,7 @@ INTERRUPTS = {
 }  # fmt: skip
 """Numbers of the interrupt sources (plic.h of the Kendryte standalone SDK); dma and gpiohs go on from their first."""
 
-HANDSHAKES = """spi0_rx spi0_tx spi1_rx spi1_tx spi2_rx spi2_tx spi3_rx spi3_tx i2c0_rx i2c0_tx i2c1_rx i2c1_tx
-i2c2_rx i2c2_tx uart1_rx uart1_tx uart2_rx uart2_tx uart3_rx uart3_tx aes sha_rx ai_rx fft_rx fft_tx i2s0_tx i2s0_rx
-i2s1_tx i2s1_rx i2s2_tx i2s2_rx i2s0_bf_dir i2s0_bf_voice""".split()
+HANDSHAKES = ["spi0_rx", "spi0_tx", "spi1_rx", "spi1_tx", "spi2_rx", "spi2_tx", "spi3_rx", "spi3_tx", "i2c0_rx", "i2c0_tx", "i2c1_rx", "i2c1_tx", "i2c2_rx", "i2c2_tx", "uart1_rx", "uart1_tx", "uart2_rx", "uart2_tx", "uart3_rx", "uart3_tx", "aes", "sha_rx", "ai_rx", "fft_rx", "fft_tx", "i2s0_tx", "i2s0_rx", "i2s1_tx", "i2s1_rx", "i2s2_tx", "i2s2_rx", "i2s0_bf_dir", "i2s0_bf_voice"]
 """DMA handshakes in the order of sysctl_dma_select_t (same SDK, sysctl.h)."""
 
 # First numbers of functions in the pin multiplexer (same SDK, fpioa.h).
@@ -145,6 +143,7 @@ class Machine:
         return device.read(offset, size)
 
     def _xip_switched(self, on: bool) -> None:
+        self.spi3.forget_line()
         self.spi3.flags[:] = bytes(len(self._spi3_flags)) if on else self._spi3_flags
 
     def _read_spi3(self, offset: int, size: int) -> int:
@@ -364,6 +363,8 @@ class Machine:
             device = self.devices[name]
             device.tracer = tracer
             device.flags[:] = bytes(len(device.flags))
+            # The run loop keeps the flags that are clear now; what the device sets later goes nowhere.
+            device.flags = memoryview(bytearray(len(device.flags)))
         self._spi3_flags = bytes(self.spi3.flags)
 
     # ---- Bus: what a DMA channel sees

@@ -1,14 +1,16 @@
 """Boards as data: which part hangs on which pads.
 
 Pads: schematics of the Sipeed Maix series as the vendor's demos and MaixPy's board files use them; the vendor's
-KD233 as its demos do (board_config.h with BOARD_KD233; its panel wants MADCTL's BGR bit).
+KD233 as its demos do (board_config.h with BOARD_KD233; its panel wants MADCTL's BGR bit). Amigo, Cube, M5StickV, TZT,
+WonderMV, WonderK, Embed Fire and Yahboom: board.py of selfcustody/MaixPy (projects/maixpy_*), and the FPIOA settings,
+MADCTL and inversion that Krux' released images make on them. Yahboom's K210 developer kit: its course images.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from k210kit.board.parts.lcd_panel import LANDSCAPE
+from k210kit.board.parts.lcd_panel import COLUMNS, LANDSCAPE, ROWS
 from k210kit.errors import K210Error
 
 
@@ -23,8 +25,22 @@ class SpiPads:
 
 
 @dataclass(frozen=True)
+class I2cPads:
+    """A part by name (board.I2C_PARTS) and the pads of its bus."""
+
+    part: str
+    sclk: int
+    sda: int
+
+
+@dataclass(frozen=True)
 class Profile:
-    """A board: console, card slot, panel, keys. `lcd_upright` is the MADCTL value for an upright picture."""
+    """A board: console, card slot, panel, keys, parts on I2C.
+
+    `lcd.mosi` is the data pad of a serial panel; without it the panel hangs on SPI0's eight data lines. The rest of
+    `lcd_*` is as LcdPanel takes it: `lcd_upright` is the MADCTL value for an upright picture, `lcd_glass` the visible
+    part, `lcd_memory` the frame memory's columns and rows.
+    """
 
     console_rx: int = 4
     console_tx: int = 5
@@ -35,8 +51,9 @@ class Profile:
     lcd_ips: bool = False
     lcd_bgr: bool = False
     lcd_upright: int = LANDSCAPE
-    lcd_on_spi1: bool = False
-    lcd_size: tuple[int, int] = (320, 240)
+    lcd_glass: tuple[int, int, int, int] | None = None
+    lcd_memory: tuple[int, int] = (COLUMNS, ROWS)
+    i2c: tuple[I2cPads, ...] = ()
     reset_circuit: str = "dan"
     buttons: dict[str, int] = field(default_factory=lambda: {"boot": 16})
 
@@ -45,7 +62,8 @@ PROFILES = {
     "maix_dock": Profile(),
     "maix_bit": Profile(reset_circuit="bit"),
     "maixduino": Profile(reset_circuit="goE"),
-    "canmv": Profile(reset_circuit="dan"),
+    "canmv": Profile(lcd_ips=True, reset_circuit="dan"),
+    "yahboom_kit": Profile(lcd_upright=0x60, buttons={"boot": 16, "left": 1, "middle": 2, "right": 3}),
     "kd233": Profile(
         sd=SpiPads(sclk=29, cs=32, mosi=30, miso=31),
         lcd=SpiPads(sclk=7, cs=6),
@@ -55,6 +73,81 @@ PROFILES = {
         lcd_upright=0x20,
         reset_circuit="kd233",
         buttons={"boot": 16, "key": 26},
+    ),
+    "amigo": Profile(
+        sd=SpiPads(sclk=11, cs=26, mosi=10, miso=6),
+        lcd_ips=True,
+        lcd_bgr=True,
+        lcd_upright=0x28,
+        lcd_memory=(320, 480),
+        buttons={"boot": 16, "a": 16, "b": 20, "c": 23},
+        i2c=(I2cPads("axp173", 24, 27), I2cPads("ft6x36", 24, 27)),
+    ),
+    "cube": Profile(
+        lcd_ips=True,
+        lcd_upright=0x60,
+        lcd_glass=(0, 0, 240, 240),
+        buttons={"boot": 16, "a": 10, "b": 11, "c": 16},
+        i2c=(I2cPads("axp173", 30, 31),),
+    ),
+    "m5stickv": Profile(
+        sd=SpiPads(sclk=30, cs=32, mosi=33, miso=31),
+        lcd=SpiPads(sclk=19, cs=22, mosi=18),
+        lcd_dc=20,
+        lcd_reset=21,
+        lcd_ips=True,
+        lcd_upright=0x60,
+        lcd_glass=(40, 53, 240, 135),
+        buttons={"boot": 16, "a": 36, "b": 37},
+        i2c=(I2cPads("axp192", 28, 29),),
+    ),
+    "tzt": Profile(
+        sd=SpiPads(sclk=34, cs=32, mosi=33, miso=35),
+        lcd=SpiPads(sclk=36, cs=38),
+        lcd_dc=37,
+        lcd_reset=39,
+        lcd_ips=True,
+        buttons={"boot": 16, "a": 16, "b": 12, "c": 11},
+        i2c=(I2cPads("ft6x36", 24, 25),),
+    ),
+    "wonder_mv": Profile(
+        sd=SpiPads(sclk=29, cs=32, mosi=30, miso=31),
+        lcd=SpiPads(sclk=7, cs=6),
+        lcd_dc=8,
+        lcd_reset=21,
+        lcd_ips=True,
+        buttons={"boot": 16, "a": 26, "b": 47},
+        i2c=(I2cPads("ft6x36", 18, 19),),
+    ),
+    "wonder_k": Profile(
+        sd=SpiPads(sclk=32, cs=30, mosi=33, miso=35),
+        lcd=SpiPads(sclk=39, cs=38),
+        lcd_dc=37,
+        lcd_reset=36,
+        buttons={"boot": 16, "a": 25, "b": 31},
+    ),
+    "embed_fire": Profile(
+        sd=SpiPads(sclk=8, cs=6, mosi=7, miso=9),
+        lcd=SpiPads(sclk=26, cs=28),
+        lcd_dc=27,
+        lcd_reset=29,
+        lcd_ips=True,
+        buttons={"boot": 16, "b": 16},
+    ),
+    "yahboom": Profile(
+        sd=SpiPads(sclk=32, cs=34, mosi=35, miso=33),
+        lcd=SpiPads(sclk=28, cs=30),
+        lcd_dc=31,
+        lcd_reset=23,
+        lcd_ips=True,
+        buttons={"boot": 16, "a": 16, "b": 17},
+        i2c=(I2cPads("ft6x36", 24, 25),),
+    ),
+    "huskylens": Profile(
+        sd=SpiPads(sclk=27, cs=29, mosi=28, miso=26),
+        lcd=SpiPads(sclk=20, cs=19, mosi=21),
+        lcd_dc=22,
+        lcd_reset=None,
     ),
 }
 

@@ -1,14 +1,15 @@
-"""The mask ROM: boot from flash, download mode, the entry points that software calls."""
+"""The mask ROM: boot from flash, download mode, the entry points that software calls (mask_rom/entry_points.c)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from k210kit.board.core.hart import MSTATUS_FS
-from k210kit.board.core.memory import SRAM_BASE, SRAM_SIZE, Memory
+from k210kit.board.core.memory import ROM_BASE, SRAM_BASE, SRAM_SIZE, Memory
 from k210kit.errors import K210Error
-from k210kit.images import header
+from k210kit.images import elf, header
 
 if TYPE_CHECKING:
     from k210kit.board.core.device import Device
@@ -30,19 +31,17 @@ LEFT_BEHIND = (
 )
 """Device, register offset, value."""
 
-# Software in use calls these two; see docs/virtual_board.md for what is known of them.
-ENTRY_POINTS = (0x1418, 0x16B0)
-_RETURN = (0x00008067).to_bytes(4, "little")
+ENTRY_POINTS = Path(__file__).parent / "mask_rom" / "entry_points.elf"
 _WAIT = (0x10500073).to_bytes(4, "little") + (0xFFDFF06F).to_bytes(4, "little")
 WAIT_OFFSET = 0x100
 """Where both harts wait (wfi; j .-4) when there is nothing to boot."""
 
 
 def fill(memory: Memory) -> None:
-    """Write the ROM's contents: a wait loop and the entry points, which return at once."""
+    """Write the ROM's contents: a wait loop and the entry points."""
+    code = elf.parse(ENTRY_POINTS.read_bytes()).flatten(ROM_BASE)
+    memory.rom[: len(code)] = code
     memory.rom[WAIT_OFFSET : WAIT_OFFSET + len(_WAIT)] = _WAIT
-    for offset in ENTRY_POINTS:
-        memory.rom[offset : offset + 4] = _RETURN
 
 
 def set_up(devices: Mapping[str, Device]) -> None:
@@ -68,7 +67,7 @@ def boot(memory: Memory, engines: list[Engine], flash: NorFlash | None) -> str:
         except K210Error as error:
             problem = str(error)
     for engine in engines:
-        engine.pc = SRAM_BASE if not problem else 0x8800_0000 + WAIT_OFFSET
+        engine.pc = SRAM_BASE if not problem else ROM_BASE + WAIT_OFFSET
         engine.set_x(2, DATA_BASE + STACK_SIZE * (engine.number + 1))
         engine.set_x(3, DATA_BASE + 0x800)
         engine.set_x(4, DATA_BASE)

@@ -15,6 +15,8 @@ HEADER_SIZE = 5
 HASH_SIZE = 32
 FLAG_AES, FLAG_DIO = 1, 2
 KNOWN_FLAGS = FLAG_AES | FLAG_DIO
+LONGEST = 8 << 20
+"""No payload is longer than the SRAM; one byte too long for the 6 MiB without AI RAM still deserves its message."""
 
 
 class HeaderError(K210Error):
@@ -30,10 +32,13 @@ def wrap(payload: bytes, flags: int = 0) -> bytes:
 def has_header(image: bytes) -> bool:
     """Whether `image` starts as the mask ROM's header does, rather than with RISC-V code.
 
-    A header's first byte is 0 to 3. Code would start with such a byte only as a compressed
-    instruction that no compiler emits first, or a load.
+    A header's first byte is 0 to 3 and its length one that fits into the SRAM. Code may start with such a byte (a
+    compressed jump over an identification, in images for Kboot), but then the length is beyond all bounds.
     """
-    return len(image) >= 1 and image[0] <= KNOWN_FLAGS
+    if len(image) < HEADER_SIZE:
+        return len(image) >= 1 and image[0] <= KNOWN_FLAGS
+    flags, length = struct.unpack_from("<BI", image)
+    return bool(flags <= KNOWN_FLAGS and length <= LONGEST)
 
 
 def unwrap(image: bytes, name: str = "the image") -> bytes:

@@ -75,7 +75,6 @@ uintptr_t handle_trap(uint64_t cause, uintptr_t epc, uint64_t *x) {
         } else {
             clear_csr(mie, 1ul << number);
         }
-        return epc;
     }
     if (trap_exit) {
         uintptr_t to = trap_exit;
@@ -83,7 +82,7 @@ uintptr_t handle_trap(uint64_t cause, uintptr_t epc, uint64_t *x) {
         set_csr(mstatus, MSTATUS_MPP);
         return to;
     }
-    return behind(epc);
+    return cause & CAUSE_INTERRUPT ? epc : behind(epc);
 }
 
 void wait_us(uint32_t microseconds) {

@@ -28,8 +28,8 @@ typedef struct {
 
 extern trap_note_t trap_note[2];
 
-// Exceptions go on behind the instruction, fetch faults and what comes from user mode at `trap_exit`
-// when that is set.
+// Exceptions go on behind the instruction; any trap goes on in machine mode at `trap_exit` when that
+// is set.
 extern volatile uintptr_t trap_exit;
 
 // Called for interrupts; without it they are switched off in mie.

@@ -36,7 +36,7 @@ from unicorn import (
 )
 from unicorn.riscv_const import UC_RISCV_REG_PRIV
 
-from k210kit.board.core import csr
+from k210kit.board.core import csr, delay
 from k210kit.board.core.device import READ_FAST, WRITE_FAST
 from k210kit.board.core.engine import Engine
 from k210kit.board.core.hart import IDLE_WFI, MSTATUS_FS, PRIV_USER
@@ -66,6 +66,11 @@ def transfers(half: int) -> bool:
     return False
 
 
+def reads_user_counter(insn: int) -> bool:
+    """Whether `insn` is an access to CSR cycle, time or instret (as fast/decode.h)."""
+    return insn & 0x7F == 0x73 and insn >> 12 & 3 != 0 and insn >> 20 in (0xC00, 0xC01, 0xC02)
+
+
 class _Hart:
     """One hart's engine with what its callbacks leave behind."""
 
@@ -77,7 +82,9 @@ class _Hart:
         self.stopped_at: int | None = None
         self.error: BaseException | None = None
         self.flush = False
-        self.fences: set[int] = set()
+        self.hooked: set[int] = set()
+        self.started: set[int] = set()
+        self.counter_pc = self.counter_cycle = 0  # of the last read of a cycle counter
 
 
 class PureRunner:
@@ -165,6 +172,7 @@ class PureRunner:
     def drop_code(self) -> None:
         """Drop all translated code."""
         for hart in self._harts:
+            hart.started.clear()
             hart.uc.ctl_flush_tb()
 
     def invalidate(self, offset: int, size: int) -> None:
@@ -173,6 +181,7 @@ class PureRunner:
             return
         start, end = offset & -PAGE, (offset + size + PAGE - 1) & -PAGE
         for hart in self._harts:
+            hart.started.clear()
             for base in (SRAM_BASE, SRAM_UNCACHED):
                 for page in range(start, end, PAGE):
                     hart.uc.ctl_remove_cache(base + page, base + page + PAGE)
@@ -202,16 +211,13 @@ class PureRunner:
         state.idle = 0
         _idle_until(other, state.cycles)
 
-    def break_here(self, after: bool) -> None:
-        """Stop before the instruction whose hook calls this (or right after it), not at the next boundary."""
+    def break_here(self) -> None:
+        """Stop before the instruction whose hook calls this, not at the next boundary."""
         self.stop()
         if self._running >= 0:
             hart = self._harts[self._running]
-            hart.stopped_at, self._broke = max(hart.counter.value - (not after), 0), True
+            hart.stopped_at, self._broke = max(hart.counter.value - 1, 0), True
             hart.uc.emu_stop()
-
-    def be_exact(self, on: bool) -> None:
-        """Let memory hooks stop right after their instruction, as they always do here."""
 
     def accesses(self) -> int:
         """Register accesses served so far."""
@@ -281,37 +287,44 @@ class PureRunner:
                 self._to_boundary(hart)
             if hart.flush:
                 hart.flush = False
+                hart.started.clear()
                 hart.uc.ctl_flush_tb()
         self._running = -1
 
     def _to_boundary(self, hart: _Hart) -> None:
         while True:
-            count = self._distance(hart.engine.pc)
+            count = self._line(hart.engine.pc)[0]
             before = hart.state.cycles
             if self._execute(hart, count) or hart.state.cycles - before >= count:
                 return
 
-    def _distance(self, pc: int) -> int:
-        """Instructions from `pc` to the end of its straight line, that one included."""
+    def _line(self, pc: int) -> tuple[int, int]:
+        """Length in instructions of the straight line from `pc`, and where its last one stands."""
         count = 0
         while True:
             found = self._memory.find(pc & ADDRESS_MASK, 2)
             if found is None:
-                return count + 1
+                return count + 1, pc
             half = int.from_bytes(found[0].view[found[1] : found[1] + 2], "little")
             count += 1
-            if transfers(half):
-                return count
+            if transfers(half) or half == 0:  # 0 is illegal, hence a trap
+                return count, pc
             pc += 4 if half & 3 == 3 else 2
 
     def _execute(self, hart: _Hart, count: int) -> bool:
         """Execute up to `count` instructions; True when a trap was entered (which is a boundary)."""
         if count <= 0:
             return False
+        pc = hart.engine.pc
+        if pc not in hart.started:
+            # Unicorn may translate the first block of a run without telling _on_translate.
+            hart.started.add(pc)
+            if self._hook_last(hart, self._line(pc)[1]):
+                hart.uc.ctl_flush_tb()
         hart.trapped, hart.stopped_at, hart.error = False, None, None
         status = UC_ERR_OK
         try:
-            hart.uc.emu_start(hart.engine.pc, 0, 0, count)
+            hart.uc.emu_start(pc, 0, 0, count)
         except UcError as error:
             status = error.errno
         counter, hart.counter.value = hart.counter.value, 0
@@ -407,6 +420,9 @@ class PureRunner:
         state, insn, following, legal = hart.state, self._fetch(pc), pc + 4, False
         now = state.cycles
         if insn & 0x7F == 0x73:
+            if insn & 0xFF07F == 0x02073 and insn >> 20 in (0xB00, 0xB02, 0xC00, 0xC02):
+                self._skip_delay(hart, pc, insn >> 20)
+                now = state.cycles
             if insn >> 12 & 3:
                 legal = self._execute_csr(hart, insn, now)
             elif insn == 0x30200073 and state.priv != PRIV_USER:
@@ -419,6 +435,21 @@ class PureRunner:
             return _enter_exception(hart, csr.CAUSE_ILLEGAL, pc, 0, now)
         state.cycles = now + 1
         return following
+
+    def _skip_delay(self, hart: _Hart, pc: int, number: int) -> None:
+        """Let rounds pass of a loop that waits for the cycle counter; the last ones are executed."""
+        state, now = hart.state, hart.state.cycles
+        counter = csr.read(state, number, now)
+        if counter is None:
+            return
+        again = hart.counter_pc == pc and now - hart.counter_cycle <= delay.MAX_INSNS
+        found = self._memory.find(pc, delay.CODE_BYTES)
+        if again and found and self._window > now + 1:
+            region, offset = found
+            code = bytes(region.view[offset : offset + delay.CODE_BYTES])
+            rounds, length = delay.rounds(code, counter, self._window - 1 - now, hart.engine.x)
+            state.cycles += rounds * length
+        hart.counter_pc, hart.counter_cycle = pc, state.cycles
 
     def _execute_csr(self, hart: _Hart, insn: int, now: int) -> bool:
         state = hart.state
@@ -452,7 +483,7 @@ class PureRunner:
 
     def _add_hooks(self, hart: _Hart) -> None:
         uc = hart.uc
-        uc.ctl_tlb_mode(UC_TLB_VIRTUAL)
+        uc.ctl_set_tlb_mode(UC_TLB_VIRTUAL)
         uc.hook_add(UC_HOOK_TLB_FILL, _fill)
         uc.hook_add(UC_HOOK_INTR, partial(self._on_exception, hart))
         uc.hook_add(UC_HOOK_INSN_INVALID, partial(self._on_invalid, hart))
@@ -465,13 +496,28 @@ class PureRunner:
         return False
 
     def _on_translate(self, hart: _Hart, uc: Uc, block: Any, previous: Any, data: Any) -> None:
-        # fence.i gets a hook of its own; its first execution follows this translation at once.
-        last = block.pc + block.size - 4
-        if self._fetch(last) == INSN_FENCE_I and last not in hart.fences:
-            hart.fences.add(last)
-            uc.hook_add(UC_HOOK_CODE, partial(self._on_fence, hart), None, last, last)
-            hart.flush = True
+        # The first execution follows this translation at once.
+        if self._hook_last(hart, block.pc + block.size - 4):
             self._halt(hart)
+
+    def _hook_last(self, hart: _Hart, last: int) -> bool:
+        """See to the last instruction of a block; True when the block has to be translated anew."""
+        insn = self._fetch(last)
+        if last in hart.hooked or not (insn == INSN_FENCE_I or reads_user_counter(insn)):
+            return False
+        # Unicorn does nothing at fence.i, and lets every mode read the user's counters, taking the
+        # host's ticks for them: both get hooks of their own.
+        hart.hooked.add(last)
+        action = self._on_fence if insn == INSN_FENCE_I else self._on_counter
+        hart.uc.hook_add(UC_HOOK_CODE, partial(action, hart), None, last, last)
+        hart.flush = True
+        return True
+
+    def _on_counter(self, hart: _Hart, uc: Uc, address: int, size: int, data: Any) -> None:
+        if reads_user_counter(self._fetch(address)) and hart.stopped_at is None:
+            hart.state.cycles += max(hart.counter.value - 1, 0)
+            hart.counter.value = 0
+            self._after_trap(hart, self._guard(lambda: self._execute_system(hart, address)) or 0)
 
     def _on_fence(self, hart: _Hart, uc: Uc, address: int, size: int, data: Any) -> None:
         hart.flush = True

@@ -68,11 +68,11 @@ class Runner(Protocol):
     def step(self, number: int) -> None:
         """Execute one instruction of that hart alone; interrupts wait, wfi does not."""
 
-    def break_here(self, after: bool) -> None:
-        """Stop before the instruction whose hook calls this (or right after it), not at the next boundary."""
+    def break_here(self) -> None:
+        """Stop before the instruction whose hook calls this, not at the next boundary.
 
-    def be_exact(self, on: bool) -> None:
-        """Let memory hooks stop right after their instruction; slow."""
+        A store has reached memory when a memory hook stops it, and will be made again.
+        """
 
     def accesses(self) -> int:
         """Register accesses served so far (those of waiting loops that were skipped do not count)."""

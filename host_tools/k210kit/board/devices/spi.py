@@ -7,10 +7,15 @@ value leaves clear are unverified. The transfers themselves are in spi_shift.py.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from k210kit.board.core.device import log
 from k210kit.board.core.registers import WORD_MASK, Field, Register
 from k210kit.board.devices.spi_frames import frames_to_bytes
 from k210kit.board.devices.spi_shift import DEPTH, IDLE, INSTRUCTION_BITS, RXO, RXU, TXO, SpiShift
+
+XIP_LINE = 256
+"""Bytes that the model reads ahead at once, which the guest cannot see; the time of these reads is not modelled."""
 
 
 class SpiMaster(SpiShift):
@@ -206,7 +211,29 @@ class Spi3(SpiMaster):
         """
         if size == 8:
             return self.xip_read(offset, 4) | self.xip_read(offset + 4, 4) << 32
-        return int.from_bytes(self.xip_bytes(offset, size), "little" if self.endian & 1 else "big")
+        order: Literal["little", "big"] = "little" if self.endian & 1 else "big"
+        at = offset & (XIP_LINE - 1)
+        if at + size > XIP_LINE:
+            return int.from_bytes(self.xip_bytes(offset, size), order)
+        if offset - at != self._line_at:
+            self._line = self.xip_bytes(offset - at, XIP_LINE)
+            # Ones may come from a flash that is busy or not there, so they are asked for again.
+            self._line_at = offset - at if self._line.count(0xFF) != XIP_LINE else -1
+        return int.from_bytes(self._line[at : at + size], order)
+
+    def forget_line(self) -> None:
+        """The bytes read ahead may no longer be what the flash would answer."""
+        self._line_at, self._line = -1, b""
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """A register write; it may change what execute-in-place reads give."""
+        self.forget_line()
+        super().write(offset, size, value)
+
+    def reset(self) -> None:
+        """As SpiShift's, and nothing read ahead."""
+        self.forget_line()
+        super().reset()
 
     def xip_bytes(self, offset: int, size: int) -> bytes:
         """`size` bytes at `offset` of the window, in the flash's order, in one transaction."""

@@ -72,13 +72,14 @@ FORMATS: dict[int, tuple[int, Callable[[bytes], Pixels]]] = {3: (3, _from_12), 5
 
 
 class LcdPanel(SpiPart):
-    """A 240 x 320 panel with its frame memory.
+    """A panel of 240 x 320 pixels (unless `memory` says otherwise) with its frame memory.
 
     `dc` low means that bytes are commands; `rst` low holds the panel in reset. `ips`: the glass shows the frame memory
     in its natural colours after INVON (IPS, normally black) instead of after INVOFF (TN, normally white). `bgr`: the
     colour filters lie blue first, so that MADCTL's BGR bit must be set. `upright`: the MADCTL value under which
     firmware draws upright for the person who looks; it gives `image()` its orientation. `glass`: (left, top, width,
-    height) of the part of the frame memory, in upright coordinates, that has glass over it; None for all.
+    height) of the part of the frame memory, in upright coordinates, that has glass over it; None for all. `memory`:
+    the frame memory's columns and rows (320 x 480 for the ILI9486 and ILI9481, whose basic commands are the same).
     """
 
     def __init__(
@@ -90,10 +91,12 @@ class LcdPanel(SpiPart):
         bgr: bool = False,
         upright: int = LANDSCAPE,
         glass: tuple[int, int, int, int] | None = None,
+        memory: tuple[int, int] = (COLUMNS, ROWS),
     ) -> None:
         self.dc, self.rst = dc, rst
+        self.columns, self.rows = memory
         self.ips, self.bgr, self.upright, self.glass = ips, bgr, upright, glass
-        self.gram: Pixels = np.zeros((ROWS, COLUMNS), np.uint32)
+        self.gram: Pixels = np.zeros((self.rows, self.columns), np.uint32)
         self.frames = 0
         self._unknown: set[int] = set()
         self._selected = False
@@ -112,11 +115,11 @@ class LcdPanel(SpiPart):
         # MADCTL and COLMOD keep their values (datasheet, default tables of 36h and 3Ah).
         self.sleeping, self.on = True, False
         self.inverted = self.idle = self.tearing = self.partial = False
-        across, down = (ROWS, COLUMNS) if self.madctl & MV else (COLUMNS, ROWS)
+        across, down = (self.rows, self.columns) if self.madctl & MV else (self.columns, self.rows)
         self._columns, self._rows = (0, across - 1), (0, down - 1)
-        self.scroll = (0, ROWS, 0)
+        self.scroll = (0, self.rows, 0)
         self.scroll_start = 0
-        self.partial_area = (0, ROWS - 1)
+        self.partial_area = (0, self.rows - 1)
         self._command, self._parameters = 0x00, bytearray()
         self._position, self._rest = 0, b""
         self._reply: bytes | None = None
@@ -216,7 +219,7 @@ class LcdPanel(SpiPart):
     def _define_scroll(self, data: bytes) -> None:
         top, height = self._pair(data)
         bottom = int.from_bytes(data[4:6], "big")
-        if top + height + bottom == ROWS and height:
+        if top + height + bottom == self.rows and height:
             self.scroll = (top, height, bottom)
 
     def _start_scroll(self, data: bytes) -> None:
@@ -375,7 +378,7 @@ class LcdPanel(SpiPart):
         if not self.visible:
             return np.zeros_like(self.gram)
         top, height, _ = self.scroll
-        rows = np.arange(ROWS)
+        rows = np.arange(self.rows)
         rows[top : top + height] = top + (self.scroll_start - top + np.arange(height)) % height
         shown: NDArray[Any] = self.gram[rows]
         if bool(self.madctl & BGR) != self.bgr:
@@ -386,7 +389,7 @@ class LcdPanel(SpiPart):
             shown = shown ^ np.uint32(0xFF_FFFF)
         if self.partial:
             first, last = self.partial_area
-            line = np.arange(ROWS)
+            line = np.arange(self.rows)
             inside = (line >= first) & (line <= last) if first <= last else (line >= first) | (line <= last)
             shown[~inside] = 0
         return shown

@@ -14,6 +14,7 @@
 #include "hart.h"
 
 #define HARTS (2)
+#define MAX_COUNTERS (256)
 #define READ_FAST (1)
 #define WRITE_FAST (2)
 
@@ -26,6 +27,7 @@ enum { RUN_DUE, RUN_YIELD, RUN_STOPPED, RUN_CRASHED };
 
 // A table entry per half-word of code memory: the block that starts there.
 #define BLOCK_COUNT_MASK (0x0fff)
+#define BLOCK_COUNTER (0x1000)
 #define BLOCK_EFFECTS (0x2000)
 #define BLOCK_FENCE_I (0x4000)
 #define BLOCK_TRANSFERS (0x8000)
@@ -82,6 +84,8 @@ typedef struct {
     unsigned seen;          // flags of all blocks since the polling head
     uint64_t counter_pc;    // of the last read of a cycle counter, and its cycle
     uint64_t counter_cycle;
+    unsigned counters;      // instructions that read a user counter
+    uint64_t counter[MAX_COUNTERS];
     bool in_access;
     bool block_ends;
     bool block_fences;
@@ -105,8 +109,6 @@ typedef struct core_s {
     volatile bool stop;
     uint64_t counter_reads; // by CSR instructions
     bool stepping;          // a debugger executes a single instruction
-    bool exact;
-    uc_hook exact_hook[HARTS];
     uint64_t accesses;      // register accesses served
     int eager;             // execute every round of waiting loops (for tests)
     bool started;
@@ -120,7 +122,7 @@ static struct {
     uc_err (*reg_read)(uc_engine *, int, void *);
     uc_err (*reg_write)(uc_engine *, int, const void *);
     uc_err (*reg_read_batch)(uc_engine *, int *, void **, int);
-    uc_err (*hook_del)(uc_engine *, uc_hook);
+    uc_err (*reg_write_batch)(uc_engine *, int *, void **, int);
     uc_err (*hook_add)(uc_engine *, uc_hook *, int, void *, void *, uint64_t, uint64_t, ...);
     uc_err (*mmio_map)(uc_engine *, uint64_t, size_t, uc_cb_mmio_read_t, void *, uc_cb_mmio_write_t, void *);
     uc_err (*mem_protect)(uc_engine *, uint64_t, size_t, uint32_t);
@@ -290,6 +292,9 @@ static unsigned decode_block(const uint8_t *code, uint32_t size) {
         if (fetch16(last) == (INSN_FENCE_I & 0xffff)) {
             entry |= BLOCK_FENCE_I;
         }
+        if (insn_length(last) == 4 && reads_user_counter(fetch32(last))) {
+            entry |= BLOCK_COUNTER;
+        }
     }
     return entry;
 }
@@ -322,6 +327,26 @@ static bool spins(hart_t *hart, uint64_t pc, unsigned entry, uint64_t now) {
     return true;
 }
 
+static void on_counter(uc_engine *uc, uint64_t pc, uint32_t size, void *user);
+
+// Unicorn lets every mode read the user's counters, and takes the host's ticks for them. Such an
+// instruction gets a hook of its own, for which its block has to be translated anew; true when so.
+static bool hook_counter(hart_t *hart, uint64_t pc) {
+    for (unsigned i = 0; i < hart->counters; i++) {
+        if (hart->counter[i] == pc) {
+            return false;
+        }
+    }
+    uc_hook hook;
+    if (hart->counters == MAX_COUNTERS
+        || unicorn.hook_add(hart->uc, &hook, UC_HOOK_CODE, on_counter, hart, pc, pc) != UC_ERR_OK) {
+        return false;
+    }
+    hart->counter[hart->counters++] = pc;
+    hart->flush = true;
+    return true;
+}
+
 static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *user) {
     hart_t *hart = user;
     uint64_t now = hart->state->cycles + hart->block_insns;
@@ -350,6 +375,12 @@ static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *user) {
         entry = code ? decode_block(code, size) : (size / 4) | BLOCK_TRANSFERS;
     }
     hart->seen |= entry;
+    if (__builtin_expect(entry & BLOCK_COUNTER, 0) && hook_counter(hart, pc + size - 4)) {
+        hart->block_insns = 0;
+        hart->at_boundary = true;
+        unicorn.emu_stop(uc);
+        return;
+    }
     if (pc == hart->block_pc) {
         hart->repeats++;
         if (__builtin_expect(spins(hart, pc, entry, now), 0)) {
@@ -429,6 +460,14 @@ static uint64_t get_reg(hart_t *hart, int reg) {
 
 static void set_reg(hart_t *hart, int reg, uint64_t value) {
     unicorn.reg_write(hart->uc, reg, &value);
+}
+
+// After uc_reg_write of the pc Unicorn shows its hooks the pc of the block only, for as long as this
+// run lasts; uc_reg_write_batch has no such after-effect.
+static void set_pc(hart_t *hart, uint64_t value) {
+    int id = UC_RISCV_REG_PC;
+    void *at = &value;
+    unicorn.reg_write_batch(hart->uc, &id, &at, 1);
 }
 
 // Guests run in Unicorn's user mode, so that every CSR instruction arrives here. Only whether the
@@ -588,7 +627,7 @@ static void after_trap(hart_t *hart, uint64_t pc) {
     if (state->idle || state->crashed) {
         hart->limit = 0;
     }
-    set_reg(hart, UC_RISCV_REG_PC, pc);
+    set_pc(hart, pc);
 }
 
 static void on_exception(uc_engine *uc, uint32_t cause, void *user) {
@@ -613,6 +652,18 @@ static void on_exception(uc_engine *uc, uint32_t cause, void *user) {
         next = enter_exception(hart, cause, pc, tval, hart->state->cycles);
     }
     after_trap(hart, next);
+}
+
+static void on_counter(uc_engine *uc, uint64_t pc, uint32_t size, void *user) {
+    (void)uc;
+    (void)size;
+    hart_t *hart = user;
+    if (reads_user_counter(fetch_insn(hart->core, pc))) {
+        end_block(hart, pc);
+        after_trap(hart, execute_system(hart, pc));
+        // The one place where the pc has to be written in the middle of a block.
+        set_reg(hart, UC_RISCV_REG_PC, get_reg(hart, UC_RISCV_REG_PC));
+    }
 }
 
 // ebreak, and a jump to address 0, which Unicorn takes for its own end marker.
@@ -781,7 +832,7 @@ static void enter_fault(hart_t *hart, uc_err error, uint64_t pc) {
         end_block(hart, pc);
     }
     pc = enter_exception(hart, cause, pc, hart->fault_address, state->cycles);
-    set_reg(hart, UC_RISCV_REG_PC, pc);
+    set_pc(hart, pc);
 }
 
 // To be called before each emu_start.
@@ -790,6 +841,14 @@ static void begin(hart_t *hart) {
     hart->block_pc = 0;
     hart->polling.valid = hart->spinning.valid = false;
     hart->block_ends = hart->block_fences = hart->at_boundary = hart->trapped = false;
+}
+
+// Unicorn may translate the first block of a run without telling on_translate.
+static void forget_block(hart_t *hart, uint64_t pc) {
+    uint64_t offset = pc - hart->core->memory[0].base;
+    if (offset < hart->core->memory[0].size) {
+        hart->blocks[offset >> 1] = 0;
+    }
 }
 
 static void run_hart(core_t *core, unsigned number) {
@@ -801,13 +860,14 @@ static void run_hart(core_t *core, unsigned number) {
     uint64_t pc = get_reg(hart, UC_RISCV_REG_PC);
     uint64_t interrupted = take_interrupt(hart, pc);
     if (interrupted != pc) {
-        set_reg(hart, UC_RISCV_REG_PC, interrupted);
+        set_pc(hart, interrupted);
     }
     // A reservation does not outlive the other hart's turn; setting the mode drops it.
     set_reg(hart, UC_RISCV_REG_PRIV, PRIV_USER);
     do {
         pc = get_reg(hart, UC_RISCV_REG_PC);
         begin(hart);
+        forget_block(hart, pc);
         uc_err error = unicorn.emu_start(hart->uc, pc, 0, 0, 0);
         hart->in_access = false;
         if (error != UC_ERR_OK && !hart->trapped) {
@@ -919,7 +979,7 @@ static void step(core_t *core, unsigned number) {
     unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
     uc_err error = unicorn.emu_start(hart->uc, pc, 0, 0, 1);
     hart->in_access = false;
-    if (error != UC_ERR_OK) {
+    if (error != UC_ERR_OK && !hart->trapped) {
         enter_fault(hart, error, get_reg(hart, UC_RISCV_REG_PC));
     }
     // A trap at another pc is that of the next instruction's fetch.
@@ -931,13 +991,6 @@ static void step(core_t *core, unsigned number) {
     core->stepping = core->stop = false;
     core->eager = eager;
     core->running = -1;
-}
-
-static void on_instruction(uc_engine *uc, uint64_t pc, uint32_t size, void *user) {
-    (void)uc;
-    (void)pc;
-    (void)size;
-    (void)user;
 }
 
 // ---- The Python type
@@ -953,13 +1006,13 @@ static int resolve(const char *path) {
     unicorn.reg_read = dlsym(library, "uc_reg_read");
     unicorn.reg_write = dlsym(library, "uc_reg_write");
     unicorn.reg_read_batch = dlsym(library, "uc_reg_read_batch");
+    unicorn.reg_write_batch = dlsym(library, "uc_reg_write_batch");
     unicorn.hook_add = dlsym(library, "uc_hook_add");
-    unicorn.hook_del = dlsym(library, "uc_hook_del");
     unicorn.mmio_map = dlsym(library, "uc_mmio_map");
     unicorn.mem_protect = dlsym(library, "uc_mem_protect");
     unicorn.ctl = dlsym(library, "uc_ctl");
     if (!unicorn.emu_start || !unicorn.emu_stop || !unicorn.reg_read || !unicorn.reg_write
-        || !unicorn.reg_read_batch || !unicorn.hook_add || !unicorn.hook_del || !unicorn.mmio_map || !unicorn.mem_protect || !unicorn.ctl) {
+        || !unicorn.reg_read_batch || !unicorn.reg_write_batch || !unicorn.hook_add || !unicorn.mmio_map || !unicorn.mem_protect || !unicorn.ctl) {
         PyErr_SetString(PyExc_OSError, "this Unicorn lacks a function that the board needs");
         return -1;
     }
@@ -1253,8 +1306,7 @@ static PyObject *core_step(core_t *core, PyObject *args) {
     return finish(core, Py_NewRef(Py_None));
 }
 
-// break_here(after): stop before the instruction whose hook calls this, not at the next boundary;
-// in a memory hook (after), Unicorn completes the instruction first.
+// break_here(): stop before the instruction whose hook calls this, not at the next boundary.
 static PyObject *core_break_here(core_t *core, PyObject *unused) {
     (void)unused;
     core->stop = true;
@@ -1262,24 +1314,6 @@ static PyObject *core_break_here(core_t *core, PyObject *unused) {
         end_window(core);
         unicorn.emu_stop(core->hart[core->running].uc);
     }
-    Py_RETURN_NONE;
-}
-
-// be_exact(on): let memory hooks stop right after their instruction; slow.
-static PyObject *core_be_exact(core_t *core, PyObject *args) {
-    int on;
-    if (!PyArg_ParseTuple(args, "p", &on)) {
-        return NULL;
-    }
-    for (unsigned i = 0; i < HARTS && !on != !core->exact; i++) {
-        uc_engine *uc = core->hart[i].uc;
-        uc_err error = on ? unicorn.hook_add(uc, &core->exact_hook[i], UC_HOOK_CODE, on_instruction, NULL, 1, 0)
-                          : unicorn.hook_del(uc, core->exact_hook[i]);
-        if (check(error, "a hook on every instruction")) {
-            return NULL;
-        }
-    }
-    core->exact = on;
     Py_RETURN_NONE;
 }
 
@@ -1302,8 +1336,7 @@ static PyMethodDef core_methods[] = {
     {"counter_reads", (PyCFunction)core_counter_reads, METH_NOARGS, "how often a guest read a counter CSR"},
     {"be_eager", (PyCFunction)core_be_eager, METH_VARARGS, "be_eager(on): skip no waiting loop"},
     {"step", (PyCFunction)core_step, METH_VARARGS, "step(hart): one instruction of that hart alone"},
-    {"break_here", (PyCFunction)core_break_here, METH_O, "break_here(after): stop at the present instruction"},
-    {"be_exact", (PyCFunction)core_be_exact, METH_VARARGS, "be_exact(on): memory hooks may stop after their instruction"},
+    {"break_here", (PyCFunction)core_break_here, METH_NOARGS, "stop before the present instruction"},
     {"accesses", (PyCFunction)core_accesses, METH_NOARGS, "register accesses served so far"},
     {"map_device", (PyCFunction)core_map_device, METH_VARARGS, "map_device(base, size, words, flags, masks, read, write)"},
     {"run", (PyCFunction)core_run, METH_VARARGS, "run(until_cycle) -> reason"},

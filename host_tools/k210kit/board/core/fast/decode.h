@@ -14,6 +14,17 @@ static inline uint32_t fetch16(const uint8_t *code) {
     return half;
 }
 
+static inline uint32_t fetch32(const uint8_t *code) {
+    uint32_t insn;
+    memcpy(&insn, code, 4);
+    return insn;
+}
+
+// Whether it is an access to CSR cycle, time or instret.
+static inline bool reads_user_counter(uint32_t insn) {
+    return (insn & 0x7f) == 0x73 && (insn >> 12 & 3) != 0 && insn >> 22 == 0xc00 >> 2 && insn >> 20 != 0xc03;
+}
+
 static inline unsigned insn_length(const uint8_t *code) {
     return (code[0] & 3) == 3 ? 4 : 2;
 }
