@@ -95,7 +95,7 @@ def test_stats_are_a_table_on_standard_error(k210, hello):
     ]  # fmt: skip
     assert float(rows["virtual time"].split()[0]) == pytest.approx(0.01, rel=0.01)
     assert int(rows["hart 0 instructions"].replace(",", "")) > 1_000_000
-    assert 10 < int(rows["register accesses"].replace(",", ""))
+    assert int(rows["register accesses"].replace(",", "")) > 10
     assert len({len(line) for line in err.splitlines() if not line.endswith(" s")}) == 1
 
 
@@ -265,7 +265,8 @@ def test_a_trace_goes_to_standard_error_or_a_file(k210, hello, tmp_path):
 def test_a_flash_image_is_kept_across_runs(k210, hello, tmp_path):
     chip, model = tmp_path / "chip.bin", tmp_path / "model"
     model.write_bytes(b"model")
-    assert k210("board", "--firmware", hello, "--flash", f"{model}@0x300000", "--flash-image", chip, "--until", "H")[0] == 0
+    pieces = ("--firmware", hello, "--flash", f"{model}@0x300000", "--flash-image", chip)
+    assert k210("board", *pieces, "--until", "H")[0] == 0
     data = chip.read_bytes()
     assert len(data) == FLASH_SIZE
     assert data[0x300000:0x300006] == b"model\xff"
@@ -393,7 +394,8 @@ def test_an_unknown_command(k210):
 def test_help_names_every_option(k210):
     status, out, _ = k210("board", "--help")
     assert status == 0
-    for name in """firmware flash flash-image sd camera lcd lcd-every serial run-for until gdb stats board
-    reset-circuit trace trace-file press verbose""".split():
+    names = """firmware flash flash-image sd camera lcd lcd-every serial run-for until gdb stats board
+    reset-circuit trace trace-file press verbose"""
+    for name in names.split():
         assert f"--{name} " in out or f"--{name}\n" in out
     assert "board" in k210("--help")[1]

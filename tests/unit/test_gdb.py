@@ -283,7 +283,8 @@ def test_kill_ends_the_board(session):
 
 def test_nonsense_is_refused_and_survived(session):
     client = session.client
-    for packet in ("", "y", "mzz,4", "p", "P5", "Z0", "Z9,0,0", "Hgq", "vCont;x", "vDance", "qNothing", "M80000000,4:zz"):
+    packets = ["", "y", "mzz,4", "p", "P5", "Z0", "Z9,0,0", "Hgq", "vCont;x", "vDance", "qNothing", "M80000000,4:zz"]
+    for packet in packets:
         assert client.ask(packet) == "" or client.ask(packet).startswith("E")
     client.raw(b"noise+--$m80000000,4#00$")
     client.raw(b"?#3f")

@@ -21,7 +21,10 @@ CHECK_PS = PS_PER_SECOND // 50
 
 _INSN_WFI, _INSN_NOP, _INSN_C_NOP = 0x10500073, 0x00000013, 0x0001
 
-REGISTER_NAMES = ["zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"]
+REGISTER_NAMES = [
+    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6",
+    "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

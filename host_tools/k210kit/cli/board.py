@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -94,7 +94,7 @@ class PipedInput:
 @click.option("--until", metavar="TEXT", help="Stop when the console has shown TEXT.")
 @click.option("--gdb", metavar="PORT", type=int, help="Wait for a gdb on this TCP port (0 picks one).")
 @click.option("--stats", is_flag=True, help="Print counts and times at the end.")
-@click.option("--board", "profile", metavar="NAME", default="maix_dock", show_default=True, help="Which board's wiring.")
+@click.option("--board", "profile", metavar="NAME", default="maix_dock", show_default=True, help="The board's wiring.")
 @click.option("--reset-circuit", metavar="NAME", help="How DTR and RTS reset the board (default: as the board does).")
 @click.option("--press", "pressed", metavar="BUTTON", multiple=True, help="Hold a button from power-on.")
 @click.option("--trace", metavar="DEVICE,...", help="Print every register access of these devices.")
@@ -155,7 +155,7 @@ def _run(options: dict[str, Any]) -> int:
         gdb=options["gdb"],
     )
     try:
-        with _traced(board, options["trace"], options["trace_file"]), board:
+        with board, _traced(board, options["trace"], options["trace_file"]):
             for button in options["pressed"]:
                 board.press(button)
             _announce(board)
@@ -190,23 +190,16 @@ def _traced(board: Board, names: str | None, path: str | None) -> Iterator[None]
         yield
         return
     wanted = {name.strip() for name in names.split(",") if name.strip()}
-    stream: TextIO = sys.stderr
-    try:
+    with ExitStack() as stack:
+        stream: TextIO = sys.stderr
         if path is not None:
-            stream = Path(path).open("w", encoding="utf-8")
+            try:
+                stream = stack.enter_context(Path(path).open("w", encoding="utf-8"))
+            except OSError as error:
+                raise K210Error(f"cannot write {path}: {error.strerror}") from None
         trace = board.trace(wanted, stream)
-    except OSError as error:
-        board.close()
-        raise K210Error(f"cannot write {path}: {error.strerror}") from None
-    except K210Error:
-        board.close()
-        raise
-    try:
+        stack.callback(trace.close)
         yield
-    finally:
-        trace.close()
-        if path is not None:
-            stream.close()
 
 
 def _announce(board: Board) -> None:
