@@ -76,6 +76,20 @@ def finish(board: Board) -> Report:
     return Report(output, failures, int(found[1]), board.retired, board.machine.clock.now, registers)
 
 
+def when(board: Board, text: str, action: Callable[[], Any]) -> None:
+    """Do something outside the chip, once, when the console has shown `text`."""
+    seen = bytearray()
+    wanted = text.encode()
+
+    def heard(data: bytes) -> None:
+        found = wanted in seen
+        seen.extend(data)
+        if not found and wanted in seen:
+            action()
+
+    board.line.listen(heard)
+
+
 Run = Callable[..., Report]
 
 

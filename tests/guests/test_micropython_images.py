@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,10 @@ class Repl:
     answers: tuple[tuple[str, str], ...] = ()
 
 
-LOBO_ANSWERS = (("import os; os.listdir('/')", "['flash']"), ("import machine; machine.freq()", "(494000000, 988000000)"))
+LOBO_ANSWERS = (
+    ("import os; os.listdir('/')", "['flash']"),
+    ("import machine; machine.freq()", "(494000000, 988000000)"),
+)
 KFPKG_ANSWERS = (("import os; os.listdir('/flash')", "['boot.py', 'examples', 'fonts', 'lib', 'www']"),)
 MAIX = "Sipeed_M1 with kendryte-k210"
 
@@ -149,17 +153,19 @@ def test_maixpy_uses_card_panel_timers_and_pins(tmp_path: Path) -> None:
     with Board(image("maixpy/v0.6.3_2_gd8901fd22.bin"), sd=tmp_path) as board:
         assert b"main.py of the card" in board.run_until(PROMPT, 60)
         assert ask(board, "import os; print(os.listdir('/sd'))") == "['main.py']"
-        assert ask(board, "f = open('/sd/new', 'w'); f.write('x' * 5000); f.close(); os.stat('/sd/new')[6]") == "5000\r\n5000"
+        ask(board, "f = open('/sd/new', 'w'); f.write('x' * 5000); f.close()")
+        assert ask(board, "print(os.stat('/sd/new')[6])") == "5000"
         ask(board, "import lcd, time; lcd.init(); lcd.clear((0, 0, 255))")
         await_picture(board, {(0, 0, 255): (1.0, 1.0)}, 0.2)
         ask(board, "from machine import Timer, PWM, I2C; n = []")
         ask(board, "t = Timer(Timer.TIMER0, Timer.CHANNEL0, mode=Timer.MODE_PERIODIC, period=10, callback=n.append)")
         assert ask(board, "time.sleep_ms(1000); t.stop(); print(99 <= len(n) <= 101)") == "True"
-        ask(board, "w = Timer(Timer.TIMER1, Timer.CHANNEL0, mode=Timer.MODE_PWM); p = PWM(w, freq=1000, duty=25, pin=13)")
+        ask(board, "w = Timer(Timer.TIMER1, Timer.CHANNEL0, mode=Timer.MODE_PWM)")
+        ask(board, "p = PWM(w, freq=1000, duty=25, pin=13)")
         edges: list[tuple[int, bool]] = []
         board.machine.fpioa.pads[13].line.listen(lambda level: edges.append((board.machine.clock.now, level)))
         board.run(0.01)
-        high = [after[0] - before[0] for before, after in zip(edges, edges[1:], strict=False) if before[1]]
+        high = [after[0] - before[0] for before, after in pairwise(edges) if before[1]]
         assert high and all(abs(width / PS_PER_SECOND - 250e-6) < 1e-6 for width in high)
         assert ask(board, "print(I2C(I2C.I2C0, freq=100000, scl=30, sda=31).scan())") == "[]"
         ask(board, "from fpioa_manager import fm; from Maix import GPIO; fm.register(15, fm.fpioa.GPIOHS1)")
@@ -200,8 +206,8 @@ def test_krux_shows_its_logo_and_menu(device: str, kind: str) -> None:
         logo = board.lcd.image()
         board.run_until(NO_CAMERA, 10)
         board.run(1)
+        assert board.lcd.visible
         assert board.lcd.image().tobytes() != logo.tobytes()
-        assert len(board.lcd.image().getcolors(1 << 20)) >= 3
 
 
 def test_kboot_without_an_application() -> None:

@@ -29,7 +29,6 @@ from k210kit.board.parts.i2c_wires import I2cWires
 from k210kit.board.parts.lcd_panel import LcdPanel
 from k210kit.board.parts.nor_flash import NorFlash
 from k210kit.board.parts.reset_circuit import ResetCircuit
-from k210kit.board.parts.rfc2217_endpoint import Rfc2217Endpoint
 from k210kit.board.parts.sd_card import SdCard
 from k210kit.board.parts.serial_endpoints import PtyEndpoint, SerialEndpoint, StdioEndpoint
 from k210kit.board.parts.serial_line import SerialLine, SerialWiring
@@ -41,6 +40,7 @@ from k210kit.images.elf import Symbols
 if TYPE_CHECKING:
     from k210kit.board.core.engine import Engine
     from k210kit.board.gdb import Debugger
+    from k210kit.board.parts.rfc2217_endpoint import Rfc2217Endpoint
     from k210kit.board.trace import Trace
 
 I2C_PARTS: Mapping[str, Callable[[], I2cPart]] = {"axp173": Axp, "axp192": Axp, "ft6x36": Ft6x36}
@@ -100,6 +100,7 @@ class Board:
         self._i2c_buses: dict[tuple[int, int], I2cWires] = {}
         self._sinks: list[WavSink] = []
         self._endpoint: SerialEndpoint | None = None
+        self._server: Rfc2217Endpoint | None = None
         self.sd_card: SdCard | None = None
         self.laps = Laps(self.machine, [self.flash_chip])
         self.flash_chip.on_wait = self.laps.hint
@@ -207,9 +208,15 @@ class Board:
         elif kind == "rfc2217":
             if not number.isdigit():
                 raise K210Error(f"--serial {serial} needs a TCP port, as in rfc2217:2217 (0 picks a free one)")
-            self._endpoint = Rfc2217Endpoint(self.line, int(number), control=self._circuit)
+            self._listen(int(number))
         elif kind != "memory":
             raise K210Error(f"there is no serial endpoint {serial!r}; known are stdio, pty and rfc2217:PORT")
+
+    def _listen(self, port: int) -> None:
+        # Here, because its modules take time to load and few boards need them.
+        from k210kit.board.parts.rfc2217_endpoint import Rfc2217Endpoint
+
+        self._endpoint = self._server = Rfc2217Endpoint(self.line, port, control=self._circuit)
 
     # ---- Life
 
@@ -257,19 +264,19 @@ class Board:
     @property
     def url(self) -> str:
         """What pyserial opens to talk to the board, which runs in the background from now on."""
-        if not isinstance(self._endpoint, Rfc2217Endpoint):
+        if self._server is None:
             if self._endpoint is not None:
                 raise K210Error("this board's console is taken by its --serial endpoint")
-            self._endpoint = Rfc2217Endpoint(self.line, 0, control=self._circuit)
+            self._listen(0)
         self.start()
-        return self._endpoint.url
+        return self.address
 
     @property
     def address(self) -> str:
         """Where the console is to be reached: a pseudo-terminal's path, a URL, or '' for neither."""
         if isinstance(self._endpoint, PtyEndpoint):
             return self._endpoint.path
-        return self._endpoint.url if isinstance(self._endpoint, Rfc2217Endpoint) else ""
+        return self._server.url if self._server is not None else ""
 
     @property
     def stdio(self) -> StdioEndpoint | None:
@@ -445,7 +452,9 @@ class Board:
             clock = machine.clock
             due = clock.next_time()
             idle = due is None and all(engine.state.idle for engine in machine.engines)
-            until = min(time for time in (due, end, clock.now + IDLE_SLICE * 100) if time is not None)
+            # Not a time from now: where the host's slices end must not decide where the harts' windows do.
+            horizon = (clock.now // PS_PER_SECOND + 1) * PS_PER_SECOND
+            until = min(time for time in (due, end, horizon) if time is not None)
             if idle and self._endpoint is not None:
                 until = min(until, clock.now + IDLE_SLICE)
             reason = machine.runner.run(clock.cycle_at(until))

@@ -87,7 +87,9 @@ INTERRUPTS = {
 }  # fmt: skip
 """Numbers of the interrupt sources (plic.h of the Kendryte standalone SDK); dma and gpiohs go on from their first."""
 
-HANDSHAKES = ["spi0_rx", "spi0_tx", "spi1_rx", "spi1_tx", "spi2_rx", "spi2_tx", "spi3_rx", "spi3_tx", "i2c0_rx", "i2c0_tx", "i2c1_rx", "i2c1_tx", "i2c2_rx", "i2c2_tx", "uart1_rx", "uart1_tx", "uart2_rx", "uart2_tx", "uart3_rx", "uart3_tx", "aes", "sha_rx", "ai_rx", "fft_rx", "fft_tx", "i2s0_tx", "i2s0_rx", "i2s1_tx", "i2s1_rx", "i2s2_tx", "i2s2_rx", "i2s0_bf_dir", "i2s0_bf_voice"]
+HANDSHAKES = """spi0_rx spi0_tx spi1_rx spi1_tx spi2_rx spi2_tx spi3_rx spi3_tx i2c0_rx i2c0_tx i2c1_rx i2c1_tx
+i2c2_rx i2c2_tx uart1_rx uart1_tx uart2_rx uart2_tx uart3_rx uart3_tx aes sha_rx ai_rx fft_rx fft_tx i2s0_tx i2s0_rx
+i2s1_tx i2s1_rx i2s2_tx i2s2_rx i2s0_bf_dir i2s0_bf_voice""".split()
 """DMA handshakes in the order of sysctl_dma_select_t (same SDK, sysctl.h)."""
 
 # First numbers of functions in the pin multiplexer (same SDK, fpioa.h).

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from k210kit.board.board import Board
 
 EXIT_TERMINATED = 143
-QUIET_SECONDS = 0.5
-"""Input that comes through a pipe is typed once the console has been silent for so long, in virtual seconds."""
-QUIET_AT_START = 1.0
+PROMPT_SECONDS, QUIET_SECONDS = 0.5, 20.0
+"""Input that comes through a pipe is typed once the console has been silent for so long, in virtual seconds.
+
+The first holds when the last line is not ended, as a prompt; the second otherwise, for a guest may
+format its flash between two lines, and would miss what is typed meanwhile.
+"""
 
 
 class FlashPiece(click.ParamType):  # type: ignore[type-arg]
@@ -65,7 +68,7 @@ class PipedInput:
     def __init__(self, board: Board, endpoint: Any) -> None:
         self._clock, self._endpoint = board.machine.clock, endpoint
         endpoint.hold = True
-        self._event = self._after(QUIET_AT_START)
+        self._event = self._after(QUIET_SECONDS)
 
     def _after(self, seconds: float) -> Any:
         return self._clock.after(round(seconds * 1e12), self._release)
@@ -74,7 +77,7 @@ class PipedInput:
         """The guest has printed something."""
         if self._endpoint.hold:
             self._event.cancel()
-            self._event = self._after(QUIET_SECONDS)
+            self._event = self._after(QUIET_SECONDS if data.endswith((b"\n", b"\r")) else PROMPT_SECONDS)
 
     def _release(self) -> None:
         self._endpoint.hold = False

@@ -90,3 +90,13 @@ void wait_us(uint32_t microseconds) {
     for (uint64_t start = read_cycle(); read_cycle() - start < cycles;) {
     }
 }
+
+void sleep_until(volatile unsigned *counter, unsigned count) {
+    clear_csr(mstatus, MSTATUS_MIE);
+    while (*counter < count) {
+        __asm__ volatile("wfi");
+        set_csr(mstatus, MSTATUS_MIE);
+        clear_csr(mstatus, MSTATUS_MIE);
+    }
+    set_csr(mstatus, MSTATUS_MIE);
+}

@@ -48,4 +48,7 @@ void check_trap(const char *name, uint64_t count_before, uint64_t cause, uintptr
 
 void wait_us(uint32_t microseconds);
 
+// Sleeps until interrupts have counted `*counter` up to `count`; they are on before and after.
+void sleep_until(volatile unsigned *counter, unsigned count);
+
 #endif // K210_CHECK_H

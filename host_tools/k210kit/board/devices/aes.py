@@ -11,7 +11,6 @@ import logging
 from typing import Any, Literal
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from k210kit.board.core.clock import Clock
 from k210kit.board.core.device import Device
@@ -125,6 +124,9 @@ class Aes(Device):
         return b"".join(self.iv[i].to_bytes(4, self._order) for i in reversed(range(size // 4)))
 
     def _open(self, mode: int, key: bytes) -> None:
+        # Here, because most firmware never uses it and start-up is to be quick.
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
         chaining: Any = modes.ECB()
         if mode == CBC:
             chaining = modes.CBC(self._iv_bytes(16))

@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from k210kit.board.core.line import Line
 from k210kit.board.parts.spi_part import SpiPart
 from k210kit.errors import K210Error
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 COLUMNS, ROWS = 240, 320
 MY, MX, MV, BGR = 0x80, 0x40, 0x20, 0x08
@@ -371,6 +373,8 @@ class LcdPanel(SpiPart):
         rgb = np.empty((*shown.shape, 3), np.uint8)
         for plane, shift in enumerate((16, 8, 0)):
             rgb[:, :, plane] = shown >> shift & 0xFF
+        from PIL import Image
+
         return Image.fromarray(rgb)
 
     def _shown_rows(self) -> Pixels:
