@@ -1,7 +1,8 @@
 # The library `k210` and k210_add_image(), for every build of code that runs on
 # the chip.
 
-cmake_path(ABSOLUTE_PATH CMAKE_CURRENT_LIST_DIR NORMALIZE OUTPUT_VARIABLE K210_DIR)
+cmake_path(ABSOLUTE_PATH CMAKE_CURRENT_LIST_DIR NORMALIZE OUTPUT_VARIABLE
+           K210_DIR)
 cmake_path(GET K210_DIR PARENT_PATH K210_ROOT)
 
 add_library(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -45,14 +46,12 @@ def build_guests() -> Path:
 
 
 @pytest.fixture(scope="session")
-def guests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def guests() -> Path:
     for tool in (COMPILER, "cmake"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     lock = ROOT / "build" / "guests.lock"
     lock.parent.mkdir(exist_ok=True)
-    import fcntl
-
     # pytest-xdist's workers build one at a time.
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -90,6 +89,7 @@ def when(board: Board, text: str, action: Callable[[], Any]) -> None:
     board.line.listen(heard)
 
 
+Prepare = Callable[[Board], Any]
 Run = Callable[..., Report]
 
 
@@ -97,7 +97,7 @@ Run = Callable[..., Report]
 def run_guest(guests: Path) -> Run:
     """Run a guest by name: `prepare(board)` attaches parts; all other arguments are Board's."""
 
-    def run(name: str, prepare: Callable[[Board], Any] | None = None, **options: Any) -> Report:
+    def run(name: str, prepare: Prepare | None = None, **options: Any) -> Report:
         with Board(guests / f"{name}.elf", **options) as board:
             if prepare is not None:
                 prepare(board)
@@ -105,5 +105,21 @@ def run_guest(guests: Path) -> Run:
         assert not report.failures, "\n".join(report.failures)
         assert report.checks > 0
         return report
+
+    return run
+
+
+@pytest.fixture
+def run_both(run_guest: Run) -> Run:
+    """As run_guest, in the C run loop and in the Python one, which have to agree to the last bit."""
+
+    def run(name: str, prepare: Prepare | None = None, **options: Any) -> Report:
+        pure = run_guest(name, prepare, pure=True, **options)
+        fast = run_guest(name, prepare, **options)
+        assert fast.output == pure.output
+        assert fast.retired == pure.retired
+        assert fast.now == pure.now
+        assert fast.registers == pure.registers
+        return fast
 
     return run

@@ -41,7 +41,7 @@ extern void (*volatile on_interrupt)(unsigned number);
     do {                                                                                                               \
         uintptr_t at_;                                                                                                 \
         uint64_t before_ = trap_note[current_coreid()].count;                                                          \
-        __asm__ volatile("lla %[at], 1f\n1: " insn : [at] "=&r"(at_) : __VA_ARGS__ : "t0", "memory");                 \
+        __asm__ volatile("lla %[at], 1f\n1: " insn : [at] "=&r"(at_) : __VA_ARGS__ : "t0", "memory");                  \
         check_trap(name, before_, cause, at_, tval);                                                                   \
     } while (0)
 void check_trap(const char *name, uint64_t count_before, uint64_t cause, uintptr_t epc, uint64_t tval);

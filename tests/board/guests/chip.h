@@ -10,7 +10,7 @@
 #define FFT (0x42000000ul)
 #define DMAC (0x50000000ul)
 #define GPIO (0x50200000ul)
-#define UART(n) (0x50210000ul + 0x10000ul * ((n)-1))
+#define UART(n) (0x50210000ul + 0x10000ul * ((n) - 1))
 #define I2S(n) (0x50250000ul + 0x10000ul * (n))
 #define I2C(n) (0x50280000ul + 0x10000ul * (n))
 #define FPIOA FPIOA_BASE_ADDR
@@ -41,9 +41,22 @@
 
 // What a DMA channel can be tied to.
 enum {
-    DMA_SPI0_RX, DMA_SPI0_TX, DMA_SPI1_RX, DMA_SPI1_TX, DMA_SPI3_RX = 6, DMA_SPI3_TX,
-    DMA_UART1_RX = 14, DMA_UART1_TX, DMA_AES = 20, DMA_SHA_RX, DMA_AI_RX, DMA_FFT_RX, DMA_FFT_TX,
-    DMA_I2S0_TX = 25, DMA_I2S0_RX, DMA_NONE = 63,
+    DMA_SPI0_RX,
+    DMA_SPI0_TX,
+    DMA_SPI1_RX,
+    DMA_SPI1_TX,
+    DMA_SPI3_RX = 6,
+    DMA_SPI3_TX,
+    DMA_UART1_RX = 14,
+    DMA_UART1_TX,
+    DMA_AES = 20,
+    DMA_SHA_RX,
+    DMA_AI_RX,
+    DMA_FFT_RX,
+    DMA_FFT_TX,
+    DMA_I2S0_TX = 25,
+    DMA_I2S0_RX,
+    DMA_NONE = 63,
 };
 
 enum { DMA_MEMORY = 0, DMA_TO_DEVICE = 1, DMA_FROM_DEVICE = 2 };
@@ -52,8 +65,8 @@ enum { DMA_MEMORY = 0, DMA_TO_DEVICE = 1, DMA_FROM_DEVICE = 2 };
 #define DMA_DONE (2u)
 
 // Items of 1 << width bytes; device addresses stay, memory addresses go up.
-static inline void dma_start(unsigned channel, unsigned kind, unsigned request, uintptr_t from, uintptr_t to,
-    unsigned width, uint32_t count) {
+static inline void dma_start(
+    unsigned channel, unsigned kind, unsigned request, uintptr_t from, uintptr_t to, unsigned width, uint32_t count) {
     uintptr_t c = DMA_CHANNEL(channel);
     volatile uint32_t *select = (volatile uint32_t *)(0x50440064ul + (channel / 5) * 4);
     unsigned shift = channel % 5 * 6;

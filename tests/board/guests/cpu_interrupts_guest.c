@@ -91,7 +91,6 @@ static void user_mode(void) {
     clint_timer_set(0, clint_get_time() + 20);
     write_csr(mepc, user_loop);
 
-
     __asm__ volatile("lla t0, 1f\n sd t0, (%0)\n mret\n1:" : : "r"(&trap_exit) : "t0", "memory");
     check("interrupt from user mode with MIE clear", trap_note[0].count - before, 1);
     check("mepc stands at the loop", trap_note[0].epc, (uintptr_t)user_loop);

@@ -10,11 +10,10 @@ static uint64_t word[2];
 
 // Jumps to `to`, which cannot be fetched; comes back here.
 static void jump(uintptr_t to) {
-    __asm__ volatile(
-        "lla t0, 1f\n"
-        "sd t0, (%1)\n"
-        "jalr ra, %0\n"
-        "1:"
+    __asm__ volatile("lla t0, 1f\n"
+                     "sd t0, (%1)\n"
+                     "jalr ra, %0\n"
+                     "1:"
         :
         : "r"(to), "r"(&trap_exit)
         : "t0", "ra", "memory");
@@ -24,11 +23,10 @@ static void jump(uintptr_t to) {
 static void run_user(uintptr_t entry) {
     clear_csr(mstatus, MSTATUS_MPP);
     write_csr(mepc, entry);
-    __asm__ volatile(
-        "lla t0, 1f\n"
-        "sd t0, (%0)\n"
-        "mret\n"
-        "1:"
+    __asm__ volatile("lla t0, 1f\n"
+                     "sd t0, (%0)\n"
+                     "mret\n"
+                     "1:"
         :
         : "r"(&trap_exit)
         : "t0", "t1", "memory");
@@ -72,11 +70,12 @@ static void exceptions(void) {
     CHECK_TRAP("store to mask ROM", CAUSE_STORE_ACCESS, ROM + 16, "sw t0, 16(%[p])", [p] "r"(ROM));
     CHECK_TRAP("amo access", CAUSE_STORE_ACCESS, HOLE, "amoadd.w t0, t0, (%[p])", [p] "r"(HOLE));
     CHECK_TRAP("lr access", CAUSE_LOAD_ACCESS, HOLE, "lr.w t0, (%[p])", [p] "r"(HOLE));
-    CHECK_TRAP("amo misaligned", CAUSE_MISALIGNED_STORE, (uintptr_t)word + 2, "amoadd.w t0, t0, (%[p])",
-        [p] "r"((uintptr_t)word + 2));
-    CHECK_TRAP("amo.d misaligned", CAUSE_MISALIGNED_STORE, (uintptr_t)word + 4, "amoswap.d t0, t0, (%[p])",
-        [p] "r"((uintptr_t)word + 4));
-    CHECK_TRAP("lr misaligned", CAUSE_MISALIGNED_LOAD, (uintptr_t)word + 1, "lr.w t0, (%[p])", [p] "r"((uintptr_t)word + 1));
+    CHECK_TRAP("amo misaligned", CAUSE_MISALIGNED_STORE, (uintptr_t)word + 2,
+        "amoadd.w t0, t0, (%[p])", [p] "r"((uintptr_t)word + 2));
+    CHECK_TRAP("amo.d misaligned", CAUSE_MISALIGNED_STORE, (uintptr_t)word + 4,
+        "amoswap.d t0, t0, (%[p])", [p] "r"((uintptr_t)word + 4));
+    CHECK_TRAP(
+        "lr misaligned", CAUSE_MISALIGNED_LOAD, (uintptr_t)word + 1, "lr.w t0, (%[p])", [p] "r"((uintptr_t)word + 1));
 }
 
 static void fetch_faults(void) {
@@ -145,10 +144,24 @@ static void csrs(void) {
     write_csr(0x321, 1);
     check("0x321 mscounteren", read_csr(0x321), 1);
     write_csr(mscratch, 0x123456789abcdef0);
-    check("csrrw", ({ uint64_t old; __asm__ volatile("csrrw %0, mscratch, %1" : "=r"(old) : "r"(5ul)); old; }),
+    check("csrrw", ({
+        uint64_t old;
+        __asm__ volatile("csrrw %0, mscratch, %1" : "=r"(old) : "r"(5ul));
+        old;
+    }),
         0x123456789abcdef0);
-    check("csrrsi", ({ uint64_t old; __asm__ volatile("csrrsi %0, mscratch, 0x1a" : "=r"(old)); old; }), 5);
-    check("csrrci", ({ uint64_t old; __asm__ volatile("csrrci %0, mscratch, 3" : "=r"(old)); old; }), 0x1f);
+    check("csrrsi", ({
+        uint64_t old;
+        __asm__ volatile("csrrsi %0, mscratch, 0x1a" : "=r"(old));
+        old;
+    }),
+        5);
+    check("csrrci", ({
+        uint64_t old;
+        __asm__ volatile("csrrci %0, mscratch, 3" : "=r"(old));
+        old;
+    }),
+        0x1f);
     check("mscratch after it", read_csr(mscratch), 0x1c);
     write_csr(mepc, 0x80000003);
     check("mepc bit 0 is zero", read_csr(mepc), 0x80000002);

@@ -34,8 +34,7 @@ static void count(void) {
         give(&lock);
         __asm__ volatile("amoadd.d zero, %0, (%1)" : : "r"(1ul), "r"(&amo_count) : "memory");
         uint64_t t, failed;
-        __asm__ volatile(
-            "1: lr.d %0, (%2)\n addi %0, %0, 1\n sc.d %1, %0, (%2)\n bnez %1, 1b"
+        __asm__ volatile("1: lr.d %0, (%2)\n addi %0, %0, 1\n sc.d %1, %0, (%2)\n bnez %1, 1b"
             : "=&r"(t), "=&r"(failed)
             : "r"(&lrsc_count)
             : "memory");
@@ -139,9 +138,9 @@ static void reservations(void) {
     check("and stores nothing", cell, 5);
     static uint64_t elsewhere;
     __asm__ volatile("lr.d %0, (%2)\n sc.d %1, zero, (%3)"
-                     : "=&r"(t), "=&r"(failed)
-                     : "r"(&cell), "r"(&elsewhere)
-                     : "memory");
+        : "=&r"(t), "=&r"(failed)
+        : "r"(&cell), "r"(&elsewhere)
+        : "memory");
     check("SC elsewhere fails", failed != 0, 1);
     // The other hart stores between LR and SC.
     __asm__ volatile("lr.d %0, (%1)" : "=r"(t) : "r"(&cell) : "memory");

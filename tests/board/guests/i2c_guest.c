@@ -14,7 +14,7 @@ static void setup(uint32_t address) {
     R32(BUS, 0x6c) = 0;
     R32(BUS, 0x00) = 0x61 | 1 << 1;
     R32(BUS, 0x04) = address;
-    R32(BUS, 0x14) = R32(BUS, 0x18) = 1950 / 2; // 195 MHz / 1950: 100 kHz
+    R32(BUS, 0x14) = R32(BUS, 0x18) = 3900 / 2; // 390 MHz / 3900: 100 kHz
     R32(BUS, 0x30) = 0;
     R32(BUS, 0x6c) = 1;
 }

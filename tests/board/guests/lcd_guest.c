@@ -98,7 +98,7 @@ int main(void) {
     wait_us(10000);
     command(0x11, NULL, 0);
     wait_us(10000);
-    uint8_t format = 0x55, direction = 0x60;
+    uint8_t format = 0x55, direction = 0xa0;
     command(0x3a, &format, 1);
     command(0x36, &direction, 1);
     command(0x29, NULL, 0);

@@ -92,6 +92,14 @@ static bool write_block(uint32_t number, const uint8_t *from) {
 
 static uint8_t block[512], other[512];
 
+static uint32_t little(const uint8_t *bytes, unsigned count) {
+    uint32_t value = 0;
+    while (count--) {
+        value = value << 8 | bytes[count];
+    }
+    return value;
+}
+
 int main(void) {
     checks_begin();
     fpioa_set_function(27, FUNC_SPI1_SCLK);
@@ -138,9 +146,15 @@ int main(void) {
 
     check("CMD17", read_block(0, block), 1);
     check("boot sector", block[510] << 8 | block[511], 0x55aa);
-    // The file's text lies somewhere on the card.
-    unsigned found = 0;
-    for (uint32_t number = 0; number < 20000 && !found; number++) {
+    uint32_t base = 0;
+    if (block[0] != 0xeb && block[0] != 0xe9) { // a partition table
+        base = little(block + 0x1c6, 4);
+        check("first partition", read_block(base, block), 1);
+    }
+    // Behind the file allocation tables come the root directory and the file.
+    uint32_t fat = little(block + 22, 2) ? little(block + 22, 2) : little(block + 36, 4);
+    uint32_t number = base + little(block + 14, 2) + block[16] * fat, end = number + 300, found = 0;
+    for (; number < end && !found; number++) {
         if (read_block(number, block) && memcmp(block, "Greetings from the card", 23) == 0) {
             found = number;
         }
