@@ -99,9 +99,9 @@ REPLS = (
     Repl("maixpy/lilygo_twatch_v0.6.2-75-g973361c0d-dirty.bin", "MicroPython v0.6.2-75"),
     Repl("maixpy/lilygo_v0.6.2_83_gf0280db50_minimum_speech_with_ide_support.bin", MAIX, picture=WELCOME),
     Repl("maixpy/liyang8246_maixpy.bin", MAIX, picture=WELCOME),
-    Repl("maixpy/m5stickv_v0.6.2-16.bin", MAIX, board="m5stickv"),
-    Repl("maixpy/shtsno24_dae_m5stickv_maixpy.bin", MAIX, board="m5stickv"),
-    Repl("maixpy/shtsno24_maixpy.bin", MAIX, board="m5stickv"),
+    Repl("maixpy/m5stickv_v0.6.2-16.bin", MAIX),
+    Repl("maixpy/shtsno24_dae_m5stickv_maixpy.bin", MAIX),
+    Repl("maixpy/shtsno24_maixpy.bin", MAIX),
     Repl("maixpy/twatch_v0.5.0-42.bin", "MicroPython"),
     Repl("maixpy/uyanki_v0.6.2_84.bin", MAIX, picture=WELCOME),
     Repl("maixpy/uyanki_v0.6.2_84_minimum_with_ide_support.bin", MAIX, picture=WELCOME),
@@ -136,6 +136,15 @@ def test_repl(guest: Repl) -> None:
             assert ask(board, line) == answer
         if guest.picture is not None:
             await_picture(board, guest.picture, 0.5)
+
+
+@pytest.mark.parametrize("name", ("m5stickv_v0.6.2-16", "shtsno24_dae_m5stickv_maixpy", "shtsno24_maixpy"))
+def test_m5stickv_finds_its_power_chip_and_panel(name: str) -> None:
+    """Its start script goes on to the panel only when the power chip answers (and then asks for the camera)."""
+    with Board(image(f"maixpy/{name}.bin"), board="m5stickv") as board:
+        seen = board.run_until("init i2c", 60)
+        assert b"NotFoundError" not in seen and b"Traceback" not in seen
+        await_picture(board, {BLACK: (0.8, 0.97), WHITE: (0.005, 0.1), RED: (0.03, 0.15)}, 1)
 
 
 def test_second_start_finds_the_formatted_file_system(tmp_path: Path) -> None:
