@@ -86,7 +86,8 @@ def _read_chunk(board: Board, offset: int, target: int, size: int) -> int:
     write(spi3 + 0x60, 4, 0xEB)
     write(spi3 + 0x60, 4, offset << 8)
     write(spi3 + 0x10, 4, 1)
-    board.run_while(lambda: bool(board.machine.read_register(dmac + 0x18, 4) & 1), board.machine.clock.now + PS_PER_SECOND)
+    end = board.machine.clock.now + PS_PER_SECOND
+    board.run_while(lambda: bool(board.machine.read_register(dmac + 0x18, 4) & 1), end)
     write(spi3 + 0x10, 4, 0)
     return size
 
@@ -108,13 +109,14 @@ def million(value: float) -> str:
 
 def measure() -> list[Row]:
     """Every row: what, goal, result."""
-    one, both = programs.integer_loop(False), programs.integer_loop(True)
+    one, both, copying = programs.integer_loop(False), programs.integer_loop(True), programs.memory_loop()
+    rate = instructions_per_second
     rows = [
-        ("one busy hart, integer loop", "800 M/s", million(best(lambda: instructions_per_second(one, 4)))),
-        ("two busy harts, integer loop", "", million(best(lambda: instructions_per_second(both, 2)))),
-        ("one busy hart, loads and stores", "", million(best(lambda: instructions_per_second(programs.memory_loop(), 2)))),
-        ("the same without C: one busy hart", "200 M/s", million(best(lambda: instructions_per_second(one, 0.5, True)))),
-        ("the same without C: two busy harts", "", million(best(lambda: instructions_per_second(both, 0.2, True)))),
+        ("one busy hart, integer loop", "800 M/s", million(best(lambda: rate(one, 4)))),
+        ("two busy harts, integer loop", "", million(best(lambda: rate(both, 2)))),
+        ("one busy hart, loads and stores", "", million(best(lambda: rate(copying, 2)))),
+        ("the same without C: one busy hart", "200 M/s", million(best(lambda: rate(one, 0.5, True)))),
+        ("the same without C: two busy harts", "", million(best(lambda: rate(both, 0.2, True)))),
         (
             "register reads, plain register (UART status)",
             "10 M/s",

@@ -118,7 +118,7 @@ REPLS = (
         "canmv/canmv_lite_v1.0.7.bin",
         "CanMV_Board with kendryte-k210",
         board="canmv",
-        picture={(0, 82, 140): (0.9, 1.0), WHITE: (0.005, 0.05)},  # (0, 81, 137) in its start script, as RGB565
+        picture={(0, 81, 140): (0.9, 1.0), WHITE: (0.005, 0.05)},  # (0, 81, 137) in its start script, as RGB565
     ),
 )
 

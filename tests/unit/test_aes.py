@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+
 from k210kit.board.core.clock import Clock
 from k210kit.board.core.dma import DmaRequest
 from k210kit.board.devices.aes import CBC, ECB, GCM, Aes

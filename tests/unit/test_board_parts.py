@@ -90,20 +90,24 @@ def words(*codes: int) -> bytes:
 
 def calling(entry: int, text: bytes) -> bytes:
     """A program for hart 0 that calls the ROM at offset `entry` with a0 = `text`, a1 = 42, a2 = `text` + 32."""
-    return words(
-        0xF1402573,  # csrr a0, mhartid
-        0x02051463,  # bnez a0, wait
-        0x00000517,  # auipc a0, 0
-        0x02850513,  # addi a0, a0, text
-        0x02A00593,  # li a1, 42
-        0x02050613,  # addi a2, a0, 32
-        0x110002B7,  # lui t0, 0x11000
-        0x00329293,  # slli t0, t0, 3
-        entry & 0xFFFFF000 | 0x337,  # lui t1, high part
-        0x006282B3,  # add t0, t0, t1
-        (entry & 0xFFF) << 20 | 0x000280E7,  # jalr low part(t0)
-        0x0000006F,  # wait: j wait
-    ) + text.ljust(32, b"\0") + b"string\0"
+    return (
+        words(
+            0xF1402573,  # csrr a0, mhartid
+            0x02051463,  # bnez a0, wait
+            0x00000517,  # auipc a0, 0
+            0x02850513,  # addi a0, a0, text
+            0x02A00593,  # li a1, 42
+            0x02050613,  # addi a2, a0, 32
+            0x110002B7,  # lui t0, 0x11000
+            0x00329293,  # slli t0, t0, 3
+            entry & 0xFFFFF000 | 0x337,  # lui t1, high part
+            0x006282B3,  # add t0, t0, t1
+            (entry & 0xFFF) << 20 | 0x000280E7,  # jalr low part(t0)
+            0x0000006F,  # wait: j wait
+        )
+        + text.ljust(32, b"\0")
+        + b"string\0"
+    )
 
 
 def test_rom_printk_formats_as_tinyprintf_does() -> None:

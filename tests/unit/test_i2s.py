@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from k210kit.board.core.clock import PS_PER_SECOND, Clock
 from k210kit.board.core.clocks import ClockSignal
 from k210kit.board.core.dma import DmaRequest

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+
 from k210kit.board.core.line import Line
 from k210kit.board.parts.lcd_panel import LcdPanel
 from k210kit.errors import K210Error
-from PIL import Image
 
 RED, GREEN, BLUE = 0xF800, 0x07E0, 0x001F
 

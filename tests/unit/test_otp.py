@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from k210kit.board.core.clock import Clock
 from k210kit.board.devices.otp import AES_KEY, Otp
 from k210kit.errors import K210Error

@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from k210kit.board.parts.sd_card import BLOCK, SdCard, crc7, crc16, switch_status
 from k210kit.errors import K210Error
 

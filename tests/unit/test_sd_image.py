@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from k210kit.board.parts import sd_image
 from k210kit.board.parts.sd_image import MIB, PARTITION_START, SECTOR, build_image, write_image
 from k210kit.errors import K210Error

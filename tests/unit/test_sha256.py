@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+
 from k210kit.board.core.clock import Clock
 from k210kit.board.core.clocks import ClockSignal
 from k210kit.board.core.dma import DmaRequest

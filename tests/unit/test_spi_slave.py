@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from k210kit.board.core.clock import Clock
 from k210kit.board.core.dma import DmaRequest
 from k210kit.board.core.line import Line

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from k210kit.board.core.clock import Clock
 from k210kit.board.core.clocks import ClockSignal
 from k210kit.board.core.line import Line

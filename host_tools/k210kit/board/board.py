@@ -82,10 +82,8 @@ class Board:
         self.profile = profiles.find(board)
         pieces = self._read_pieces(firmware, flash or {})
         self.machine = Machine(pure=pure)
-        # The K210's flash pads are at 1.8 V: W25Q128FW and JW, as Yahboom's test firmware lists them with the GD25LQ128.
-        self.flash_chip = NorFlash(
-            self.machine.clock, jedec=(0xEF, 0x60, 0x18), quad_enabled=True, image=flash_image
-        )
+        # The flash pads are at 1.8 V: W25Q128FW or JW, which Yahboom's test firmware lists.
+        self.flash_chip = NorFlash(self.machine.clock, jedec=(0xEF, 0x60, 0x18), quad_enabled=True, image=flash_image)
         self.output = bytearray()
         self.boot_problem: str | None = None
         """Why the mask ROM did not boot; '' when it did, None before power-on."""
@@ -172,9 +170,7 @@ class Board:
         self.sd_card = self._insert_card(sd) if sd is not None else None
         if self.sd_card is not None:
             where = profile.sd
-            machine.spi_sockets.attach(
-                Socket(self.sd_card, where.sclk, mosi=where.mosi, miso=where.miso, cs=where.cs)
-            )
+            machine.spi_sockets.attach(Socket(self.sd_card, where.sclk, mosi=where.mosi, miso=where.miso, cs=where.cs))
         self.i2c_parts: dict[str, I2cPart] = {place.part: I2C_PARTS[place.part]() for place in profile.i2c}
         machine.i2c_parts += [(self.i2c_parts[place.part], place.sclk, place.sda) for place in profile.i2c]
         self.buttons = {name: Button(pads[pad]) for name, pad in profile.buttons.items()}
@@ -351,7 +347,7 @@ class Board:
 
     def _i2s(self, number: int, channel: int) -> I2s:
         if number not in range(3) or channel not in range(4):
-            raise K210Error(f"there is no I2S{number} channel {channel}; the chip has I2S0 to I2S2 with channels 0 to 3")
+            raise K210Error(f"there is no I2S{number} channel {channel}; the chip has I2S0 to I2S2, channels 0 to 3")
         return self.machine.i2s[number]
 
     @staticmethod

@@ -136,9 +136,7 @@ class Machine:
         self._spi3_flags = bytes(self.spi3.flags)
 
     def _map(self, name: str, device: Device, size: int, read: Callable[[int, int], int]) -> None:
-        self.runner.map_device(
-            ADDRESS_MAP[name], size, device.words, device.flags, device.masks, read, device.write
-        )
+        self.runner.map_device(ADDRESS_MAP[name], size, device.words, device.flags, device.masks, read, device.write)
 
     def _read_time(self, device: Device, offset: int, size: int) -> int:
         self.time_reads += 1
@@ -163,9 +161,7 @@ class Machine:
             )
         )
         self.plic = self._add(Plic("plic", clock, external=self._hart_lines(MIP_EXTERNAL)))
-        self._add(
-            Clint("clint", clock, software=self._hart_lines(MIP_SOFTWARE), timer=self._hart_lines(MIP_TIMER))
-        )
+        self._add(Clint("clint", clock, software=self._hart_lines(MIP_SOFTWARE), timer=self._hart_lines(MIP_TIMER)))
         self.fpioa = self._add(Fpioa("fpioa", clock))
         self._build_pins()
         self._build_serial()

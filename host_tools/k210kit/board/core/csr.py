@@ -47,7 +47,8 @@ _PLAIN = {
 }
 _SCRATCH = {0x140: 0, 0x105: 1, 0x141: 2, 0x142: 3, 0x143: 4, 0x7A1: 5, 0x7A2: 6, 0x7A3: 7}
 _CONSTANT = {0xF11: 0, 0xF12: MARCHID_ROCKET, 0xF13: MIMPID_K210}
-_WRITE_MASK = {"mie": MIE_WRITABLE, "mtvec": MASK64 - 2, "mucounteren": 7, "mscounteren": 7, "mepc": MASK64 - 1, "tselect": 3}
+_WRITE_MASK = {"mie": MIE_WRITABLE, "mtvec": MASK64 - 2, "mepc": MASK64 - 1}
+_WRITE_MASK |= {"mucounteren": 7, "mscounteren": 7, "tselect": 3}
 
 
 def _reads_zero(number: int) -> bool:
@@ -114,9 +115,8 @@ def keeps_fault(hart: HartState, cause: int, pc: int, now: int) -> bool:
 def enter_trap(hart: HartState, cause: int, pc: int, tval: int, now: int) -> int:
     """Enter the trap handler; returns its address."""
     vector = hart.mtvec & ~3
-    if cause & INTERRUPT:
-        if hart.mtvec & 1:
-            vector += 4 * (cause & 63)
+    if cause & INTERRUPT and hart.mtvec & 1:
+        vector += 4 * (cause & 63)
     if _is_fault(cause):
         if keeps_fault(hart, cause, pc, now):
             hart.fault_cause, hart.fault_pc, hart.fault_tval, hart.fault_cycle = cause, pc, tval, now

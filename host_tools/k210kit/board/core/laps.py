@@ -166,7 +166,8 @@ def _same(a: _Snapshot, b: _Snapshot) -> list[Leaf] | None:
         if key_a != leaf[1]:
             return None
         if value_a != leaf[2]:
-            if not isinstance(value_a, int) or not isinstance(leaf[2], int) or leaf[2] - value_a not in (lap, lap_cycles):
+            numbers = isinstance(value_a, int) and isinstance(leaf[2], int)
+            if not numbers or leaf[2] - value_a not in (lap, lap_cycles):
                 return None
             moving.append(leaf)
     return moving if a.memory == b.memory else None
@@ -185,16 +186,17 @@ def _hart(engine: Engine, cycle: int) -> tuple[object, ...]:
 
 def _name(callback: Callable[..., object] | None) -> str:
     owner = getattr(callback, "__self__", None)
-    return f"{getattr(callback, '__qualname__', callback.__class__.__qualname__)} {id(owner) if owner is not None else ''}"
+    name = getattr(callback, "__qualname__", callback.__class__.__qualname__)
+    return f"{name} {id(owner)}" if owner is not None else name
 
 
 def _leaves(container: object, value: object, seen: set[int]) -> Iterator[Leaf]:
     """Every number, text and buffer below `value`, with where it is stored."""
     if isinstance(value, dict):
+        where = container if value is getattr(container, "__dict__", None) else value
         for key, item in value.items():
-            if key == "touched":
-                continue
-            yield from _leaf_or_below(container if value is getattr(container, "__dict__", None) else value, key, item, seen)
+            if key != "touched":
+                yield from _leaf_or_below(where, key, item, seen)
     elif isinstance(value, list | tuple | deque):
         yield (container, "length", len(value))
         for index, item in enumerate(value):

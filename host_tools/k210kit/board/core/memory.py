@@ -44,7 +44,7 @@ class Memory:
         """The region that holds the whole range, and the offset in it; None when there is none."""
         for region in self.regions:
             offset = address - region.base
-            if 0 <= offset and offset + size <= region.size:
+            if offset >= 0 and offset + size <= region.size:
                 return region, offset
         return None
 

@@ -37,6 +37,7 @@ class Clint(Device):
         super().__init__(name, clock)
 
     def reset(self) -> None:
+        """Interrupts off, comparators far away; the time goes on."""
         super().reset()
         self._offset = 0
         for hart in range(HARTS):

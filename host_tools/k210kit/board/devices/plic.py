@@ -41,6 +41,7 @@ class Plic(Device):
         super().__init__(name, clock)
 
     def reset(self) -> None:
+        """Nothing in service; what is still asked for is pending again."""
         super().reset()
         self._in_service.clear()
         for number, line in enumerate(self.sources):

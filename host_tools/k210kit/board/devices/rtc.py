@@ -86,9 +86,7 @@ class Rtc(Device):
     reserved = Register(0x20, count=2)
     extended = Register(0x28, [Field("century", 0, 5), Field("leap_year", 5)])
 
-    def __init__(
-        self, name: str, clock: Clock, *, irq: Line | None = None, clk: ClockSignal | None = None
-    ) -> None:
+    def __init__(self, name: str, clock: Clock, *, irq: Line | None = None, clk: ClockSignal | None = None) -> None:
         self.irq = irq or Line(f"{name}.irq")
         self.clk = clk or ClockSignal(name)
         self._hz = self.clk.hz

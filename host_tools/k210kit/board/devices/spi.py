@@ -169,6 +169,9 @@ class Spi(SpiMaster):
 class Spi3(SpiMaster):
     """SPI3: other bit positions in CTRLR0, and the execute-in-place window."""
 
+    _line_at: int
+    _line: bytes
+
     frame_size, transfer_mode, frame_format = Field("frame_size", 0, 5), Field("mode", 10, 2), Field("lines", 22, 2)
     control_mask = 0x00CFFFDF
     ctrlr0 = Register(

@@ -15,7 +15,8 @@ from k210kit.board.core.registers import Field, Register
 
 CRYSTAL_HZ = 26_000_000
 
-PERIPHERALS = ["rom", "dma", "ai", "dvp", "fft", "gpio", "spi0", "spi1", "spi2", "spi3", "i2s0", "i2s1", "i2s2", "i2c0", "i2c1", "i2c2", "uart1", "uart2", "uart3", "aes", "fpioa", "timer0", "timer1", "timer2", "wdt0", "wdt1", "sha", "otp", "reserved28", "rtc"]
+PERIPHERALS = """rom dma ai dvp fft gpio spi0 spi1 spi2 spi3 i2s0 i2s1 i2s2 i2c0 i2c1 i2c2 uart1 uart2 uart3
+aes fpioa timer0 timer1 timer2 wdt0 wdt1 sha otp reserved28 rtc""".split()
 """Names of the bits of clk_en_peri and peri_reset, from bit 0 (no reset bit for otp)."""
 
 CLOCK_WORDS = slice(0x08 >> 2, 0x54 >> 2)
@@ -138,6 +139,7 @@ class Sysctl(Device):
         super().__init__(name, clock)
 
     def reset(self) -> None:
+        """The crystal drives everything; every gate is open."""
         super().reset()
         self.reset_status = self._resets
         self._update_muxes()

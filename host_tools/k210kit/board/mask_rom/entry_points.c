@@ -15,8 +15,15 @@
 
 enum { UARTHS_TXDATA = 0x00 / 4, UARTHS_RXDATA = 0x04 / 4 };
 enum {
-    OTP_CEB = 0x00 / 4, OTP_MODE = 0x08 / 4, OTP_LAST_DAT = 0x20 / 4, OTP_DATA = 0x24 / 4, OTP_ADDRESS = 0x30 / 4,
-    OTP_ADDRESS_TAKEN = 0x3C / 4, OTP_CLE = 0x58 / 4, OTP_WRONG_ADDRESS = 0x60 / 4, OTP_READY = 0xAC / 4,
+    OTP_CEB = 0x00 / 4,
+    OTP_MODE = 0x08 / 4,
+    OTP_LAST_DAT = 0x20 / 4,
+    OTP_DATA = 0x24 / 4,
+    OTP_ADDRESS = 0x30 / 4,
+    OTP_ADDRESS_TAKEN = 0x3C / 4,
+    OTP_CLE = 0x58 / 4,
+    OTP_WRONG_ADDRESS = 0x60 / 4,
+    OTP_READY = 0xAC / 4,
 };
 enum { SYSCTL_CLK_EN_PERI = 0x2C / 4, OTP_CLOCK = 1 << 20, POLLS = 0xFFFFFF, OTP_LIMIT = 0x4000 };
 enum { OTP_OK, OTP_TIME_OUT, OTP_BAD_ADDRESS };
@@ -50,8 +57,8 @@ static void put_field(output_t *out, const char *text, int size, int width, int 
     }
 }
 
-static void put_number(output_t *out, uint64_t value, unsigned base, char letter, int negative, int width, int left,
-                       char fill) {
+static void put_number(
+    output_t *out, uint64_t value, unsigned base, char letter, int negative, int width, int left, char fill) {
     char digits[24];
     int at = sizeof digits;
     do {
@@ -90,38 +97,41 @@ static void format(output_t *out, const char *text, va_list values) {
         const char *string;
         int64_t value;
         switch (*text) {
-        case '\0':
-            return;
-        case 'c':
-            c = (char)va_arg(values, int);
-            put_field(out, &c, 1, width, left, ' ');
-            break;
-        case 's':
-            string = va_arg(values, const char *);
-            value = 0;
-            while (string[value]) {
-                value++;
-            }
-            put_field(out, string, (int)value, width, left, ' ');
-            break;
-        case 'd':
-        case 'i':
-            value = wide ? va_arg(values, int64_t) : va_arg(values, int);
-            put_number(out, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, 'a', value < 0, width, left, fill);
-            break;
-        case 'p':
-            put_number(out, va_arg(values, uint64_t), 16, 'a', 0, 16, 0, '0');
-            break;
-        case 'u':
-        case 'x':
-        case 'X':
-        case 'o':
-            value = wide ? va_arg(values, int64_t) : va_arg(values, uint32_t);
-            put_number(out, (uint64_t)value, *text == 'u' ? 10 : *text == 'o' ? 8 : 16, *text == 'X' ? 'A' : 'a', 0, width,
-                       left, fill);
-            break;
-        default:
-            put(out, *text);
+            case '\0':
+                return;
+            case 'c':
+                c = (char)va_arg(values, int);
+                put_field(out, &c, 1, width, left, ' ');
+                break;
+            case 's':
+                string = va_arg(values, const char *);
+                value = 0;
+                while (string[value]) {
+                    value++;
+                }
+                put_field(out, string, (int)value, width, left, ' ');
+                break;
+            case 'd':
+            case 'i':
+                value = wide ? va_arg(values, int64_t) : va_arg(values, int);
+                put_number(out, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, 'a', value < 0, width, left, fill);
+                break;
+            case 'p':
+                put_number(out, va_arg(values, uint64_t), 16, 'a', 0, 16, 0, '0');
+                break;
+            case 'u':
+            case 'x':
+            case 'X':
+            case 'o':
+                value = wide ? va_arg(values, int64_t) : va_arg(values, uint32_t);
+                put_number(out, (uint64_t)value,
+                    *text == 'u'       ? 10
+                        : *text == 'o' ? 8
+                                       : 16,
+                    *text == 'X' ? 'A' : 'a', 0, width, left, fill);
+                break;
+            default:
+                put(out, *text);
         }
     }
 }
@@ -194,8 +204,7 @@ int rom_otp_read(uint32_t offset, uint8_t *to, uint32_t size) {
     return OTP_OK;
 }
 
-#define ENTRY(section, function) \
-    __asm__(".pushsection " section ",\"ax\"\n\tj " function "\n\t.popsection")
+#define ENTRY(section, function) __asm__(".pushsection " section ",\"ax\"\n\tj " function "\n\t.popsection")
 
 ENTRY(".entry_1418", "rom_vsnprintf");
 ENTRY(".entry_16b0", "rom_printk");

@@ -41,8 +41,8 @@ typedef struct {
 
 typedef struct {
     uint64_t base;
-    uint64_t span;          // bytes of address space
-    uint64_t size;          // bytes of `words`
+    uint64_t span; // bytes of address space
+    uint64_t size; // bytes of `words`
     uint32_t *words;
     uint8_t *flags;
     uint32_t *masks;
@@ -61,7 +61,7 @@ typedef struct {
     uint64_t cycle;
     uint64_t access;
     unsigned visits;
-    unsigned patience;      // visits to let pass before the next look
+    unsigned patience; // visits to let pass before the next look
     bool valid;
     uint64_t x[31];
 } loop_t;
@@ -70,21 +70,21 @@ typedef struct {
     struct core_s *core;
     hart_state_t *state;
     uc_engine *uc;
-    uint16_t *blocks;       // of memory 0
+    uint16_t *blocks; // of memory 0
     uint64_t limit;
     uint64_t block_pc;
     uint64_t block_insns;
-    uint64_t access_pc;     // of the device access under way
+    uint64_t access_pc; // of the device access under way
     uint64_t fault_address;
-    loop_t polling;         // head: a device read
-    loop_t spinning;        // head: a block that jumps to itself
+    loop_t polling; // head: a device read
+    loop_t spinning; // head: a block that jumps to itself
     uint64_t repeats;
-    uint64_t proven_pc;     // a block found to spin in an earlier window
-    uint64_t accesses;      // device accesses so far
-    unsigned seen;          // flags of all blocks since the polling head
-    uint64_t counter_pc;    // of the last read of a cycle counter, and its cycle
+    uint64_t proven_pc; // a block found to spin in an earlier window
+    uint64_t accesses; // device accesses so far
+    unsigned seen; // flags of all blocks since the polling head
+    uint64_t counter_pc; // of the last read of a cycle counter, and its cycle
     uint64_t counter_cycle;
-    unsigned counters;      // instructions that read a user counter
+    unsigned counters; // instructions that read a user counter
     uint64_t counter[MAX_COUNTERS];
     bool in_access;
     bool block_ends;
@@ -95,24 +95,23 @@ typedef struct {
 } hart_t;
 
 typedef struct core_s {
-    PyObject_HEAD
-    hart_t hart[HARTS];
+    PyObject_HEAD hart_t hart[HARTS];
     memory_t memory[4];
     unsigned memories;
     device_t *device[64];
     unsigned devices;
-    uint8_t *code_pages;    // per page of memory 0: translated code of any hart
-    uint64_t until;         // where run() returns; an event scheduled meanwhile brings it nearer
+    uint8_t *code_pages; // per page of memory 0: translated code of any hart
+    uint64_t until; // where run() returns; an event scheduled meanwhile brings it nearer
     uint64_t window;
-    uint64_t turn;          // cycles of a turn when both harts are busy
-    int running;            // hart whose turn it is, or -1
+    uint64_t turn; // cycles of a turn when both harts are busy
+    int running; // hart whose turn it is, or -1
     volatile bool stop;
     uint64_t counter_reads; // by CSR instructions
-    bool stepping;          // a debugger executes a single instruction
-    uint64_t accesses;      // register accesses served
-    int eager;             // execute every round of waiting loops (for tests)
+    bool stepping; // a debugger executes a single instruction
+    uint64_t accesses; // register accesses served
+    int eager; // execute every round of waiting loops (for tests)
     bool started;
-    PyThreadState *thread;  // while the interpreter is released
+    PyThreadState *thread; // while the interpreter is released
     PyObject *error_type, *error_value, *error_trace;
 } core_t;
 
@@ -502,7 +501,8 @@ static void skip_delay(hart_t *hart, uint64_t pc, uint64_t counter) {
         uint64_t offset;
         const uint8_t *code = host_code(hart->core, pc, &index, &offset);
         if (code != NULL && hart->core->memory[index].size - offset >= DELAY_CODE_BYTES) {
-            uint64_t rounds = delay_rounds(code, DELAY_CODE_BYTES, pc, counter, hart->limit - 1 - now, delay_reg, hart, &length);
+            uint64_t rounds =
+                delay_rounds(code, DELAY_CODE_BYTES, pc, counter, hart->limit - 1 - now, delay_reg, hart, &length);
             state->cycles += rounds * length;
         }
     }
@@ -768,8 +768,8 @@ static void on_device_write(uc_engine *uc, uint64_t offset, unsigned size, uint6
         return;
     }
     enter_python(core);
-    PyObject *result = PyObject_CallFunction(device->write, "KIK", (unsigned long long)offset, size,
-        (unsigned long long)value);
+    PyObject *result =
+        PyObject_CallFunction(device->write, "KIK", (unsigned long long)offset, size, (unsigned long long)value);
     if (result == NULL) {
         keep_error(core);
     }
@@ -927,7 +927,7 @@ static int run(core_t *core) {
     hart_state_t *a = core->hart[0].state;
     hart_state_t *b = core->hart[1].state;
     uint64_t deadline = host_ns() + HOST_SLICE_NS;
-    for (unsigned rounds = 0; ; rounds++) {
+    for (unsigned rounds = 0;; rounds++) {
         if (core->stop) {
             return RUN_STOPPED;
         }
@@ -1011,8 +1011,8 @@ static int resolve(const char *path) {
     unicorn.mmio_map = dlsym(library, "uc_mmio_map");
     unicorn.mem_protect = dlsym(library, "uc_mem_protect");
     unicorn.ctl = dlsym(library, "uc_ctl");
-    if (!unicorn.emu_start || !unicorn.emu_stop || !unicorn.reg_read || !unicorn.reg_write
-        || !unicorn.reg_read_batch || !unicorn.reg_write_batch || !unicorn.hook_add || !unicorn.mmio_map || !unicorn.mem_protect || !unicorn.ctl) {
+    if (!unicorn.emu_start || !unicorn.emu_stop || !unicorn.reg_read || !unicorn.reg_write || !unicorn.reg_read_batch
+        || !unicorn.reg_write_batch || !unicorn.hook_add || !unicorn.mmio_map || !unicorn.mem_protect || !unicorn.ctl) {
         PyErr_SetString(PyExc_OSError, "this Unicorn lacks a function that the board needs");
         return -1;
     }
@@ -1036,7 +1036,10 @@ static const uint64_t outside_ram[][2] = {
 
 static int add_hooks(hart_t *hart) {
     uc_hook hook;
-    struct { int type; void *callback; } hooks[] = {
+    struct {
+        int type;
+        void *callback;
+    } hooks[] = {
         {UC_HOOK_BLOCK, on_block},
         {UC_HOOK_EDGE_GENERATED, on_translate},
         {UC_HOOK_INTR, on_exception},
@@ -1070,8 +1073,8 @@ static int core_init(core_t *core, PyObject *args, PyObject *kwargs) {
         return -1;
     }
     if (state_size != sizeof(hart_state_t)) {
-        PyErr_Format(PyExc_RuntimeError, "hart state has %llu bytes in Python and %zu in C",
-            state_size, sizeof(hart_state_t));
+        PyErr_Format(
+            PyExc_RuntimeError, "hart state has %llu bytes in Python and %zu in C", state_size, sizeof(hart_state_t));
         return -1;
     }
     if (resolve(library)) {
@@ -1090,7 +1093,7 @@ static int core_init(core_t *core, PyObject *args, PyObject *kwargs) {
         if (!PyArg_ParseTuple(PyList_GetItem(memories, i), "KKKp", &base, &size, &host, &writable)) {
             return -1;
         }
-        core->memory[i] = (memory_t) {base, size, (uint8_t *)(uintptr_t)host, writable};
+        core->memory[i] = (memory_t){base, size, (uint8_t *)(uintptr_t)host, writable};
     }
     core->code_pages = calloc((core->memory[0].size >> PAGE_SHIFT) + 1, 1);
     if (core->code_pages == NULL) {
@@ -1172,7 +1175,7 @@ static PyObject *core_map_device(core_t *core, PyObject *args) {
     device->read = Py_NewRef(read);
     device->write = Py_NewRef(write);
     core->device[core->devices++] = device;
-    *mapping = (mapping_t) {core, device};
+    *mapping = (mapping_t){core, device};
     for (unsigned i = 0; i < HARTS; i++) {
         uc_engine *uc = core->hart[i].uc;
         if (check(unicorn.mmio_map(uc, base, size, on_device_read, mapping, on_device_write, mapping), "mmio_map")
@@ -1338,7 +1341,8 @@ static PyMethodDef core_methods[] = {
     {"step", (PyCFunction)core_step, METH_VARARGS, "step(hart): one instruction of that hart alone"},
     {"break_here", (PyCFunction)core_break_here, METH_NOARGS, "stop before the present instruction"},
     {"accesses", (PyCFunction)core_accesses, METH_NOARGS, "register accesses served so far"},
-    {"map_device", (PyCFunction)core_map_device, METH_VARARGS, "map_device(base, size, words, flags, masks, read, write)"},
+    {"map_device", (PyCFunction)core_map_device, METH_VARARGS,
+        "map_device(base, size, words, flags, masks, read, write)"},
     {"run", (PyCFunction)core_run, METH_VARARGS, "run(until_cycle) -> reason"},
     {"now", (PyCFunction)core_now_method, METH_NOARGS, "now() -> cycle of the running hart's instruction"},
     {"shorten", (PyCFunction)core_shorten_method, METH_VARARGS, "shorten(cycle): an event is due there"},
@@ -1352,8 +1356,7 @@ static PyMethodDef core_methods[] = {
 };
 
 static PyTypeObject core_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "k210kit.board.core._fast.Core",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "k210kit.board.core._fast.Core",
     .tp_basicsize = sizeof(core_t),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "The run loop of two harts in C; see core/runner.py.",
@@ -1364,7 +1367,15 @@ static PyTypeObject core_type = {
 };
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_fast", "The board's run loop in C.", -1, NULL, NULL, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT,
+    "_fast",
+    "The board's run loop in C.",
+    -1,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
 };
 
 PyMODINIT_FUNC PyInit__fast(void) {

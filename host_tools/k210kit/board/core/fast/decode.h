@@ -48,9 +48,9 @@ static inline bool insn_transfers(const uint8_t *code) {
                 || (opcode == 0x0f && (half >> 12 & 7) == 1);
         }
         case 1:
-            return (half >> 13) >= 5;   // c.j c.beqz c.bnez
+            return (half >> 13) >= 5; // c.j c.beqz c.bnez
         case 2:
-            return half == 0x9002           // c.ebreak, then c.jr c.jalr
+            return half == 0x9002 // c.ebreak, then c.jr c.jalr
                 || ((half >> 13) == 4 && (half >> 2 & 31) == 0 && (half >> 7 & 31) != 0);
         default:
             return false;
@@ -71,8 +71,17 @@ static inline bool insn_has_effects(const uint8_t *code) {
             return top == 1 || top >= 5 || half == 0x9002; // c.fldsp, c.fsdsp c.swsp c.sdsp, c.ebreak
         default:
             switch (half & 0x7f) {
-                case 0x03: case 0x13: case 0x17: case 0x1b: case 0x33: case 0x37: case 0x3b:
-                case 0x63: case 0x67: case 0x6f: case 0x0f:
+                case 0x03:
+                case 0x13:
+                case 0x17:
+                case 0x1b:
+                case 0x33:
+                case 0x37:
+                case 0x3b:
+                case 0x63:
+                case 0x67:
+                case 0x6f:
+                case 0x0f:
                     return false;
                 default:
                     return true;

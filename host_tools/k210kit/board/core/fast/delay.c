@@ -13,8 +13,8 @@ enum { OP_ADD, OP_SUB, OP_SRL, OP_DIVU };
 typedef struct {
     uint8_t op;
     uint8_t rd;
-    uint8_t rising;         // the rising operand's register
-    uint8_t fixed;          // the fixed operand's register, when not an immediate
+    uint8_t rising; // the rising operand's register
+    uint8_t fixed; // the fixed operand's register, when not an immediate
     bool immediate;
     int64_t value;
 } step_t;
@@ -24,9 +24,9 @@ typedef struct {
     unsigned steps;
     unsigned length;
     uint8_t counter_rd;
-    uint32_t rising;        // registers set by the loop so far
-    uint32_t fixed;         // registers read as fixed
-    uint8_t compare;        // funct3 of the branch
+    uint32_t rising; // registers set by the loop so far
+    uint32_t fixed; // registers read as fixed
+    uint8_t compare; // funct3 of the branch
     uint8_t left;
     uint8_t right;
     bool loops_if_taken;
@@ -37,7 +37,8 @@ static bool is_rising(const loop_t *loop, unsigned reg) {
     return loop->rising >> reg & 1;
 }
 
-static bool add_step(loop_t *loop, unsigned op, unsigned rd, unsigned rs1, unsigned rs2, bool immediate, int64_t value) {
+static bool add_step(
+    loop_t *loop, unsigned op, unsigned rd, unsigned rs1, unsigned rs2, bool immediate, int64_t value) {
     step_t step = {op, rd, rs1, rs2, immediate, value};
     if (!is_rising(loop, rs1)) {
         // Only an addition may have its rising operand on the right.
@@ -79,16 +80,19 @@ static int64_t sign_extend(uint64_t value, unsigned bits) {
 }
 
 static int64_t branch_offset(uint32_t insn) {
-    return sign_extend((insn >> 31 & 1) << 12 | (insn >> 7 & 1) << 11 | (insn >> 25 & 63) << 5 | (insn >> 8 & 15) << 1, 13);
+    return sign_extend(
+        (insn >> 31 & 1) << 12 | (insn >> 7 & 1) << 11 | (insn >> 25 & 63) << 5 | (insn >> 8 & 15) << 1, 13);
 }
 
 static int64_t jump_offset(uint32_t insn) {
-    return sign_extend((insn >> 31 & 1) << 20 | (insn >> 12 & 255) << 12 | (insn >> 20 & 1) << 11 | (insn >> 21 & 1023) << 1, 21);
+    return sign_extend(
+        (insn >> 31 & 1) << 20 | (insn >> 12 & 255) << 12 | (insn >> 20 & 1) << 11 | (insn >> 21 & 1023) << 1, 21);
 }
 
 static int64_t compressed_jump_offset(uint32_t half) {
     return sign_extend((half >> 12 & 1) << 11 | (half >> 11 & 1) << 4 | (half >> 9 & 3) << 8 | (half >> 8 & 1) << 10
-        | (half >> 7 & 1) << 6 | (half >> 6 & 1) << 7 | (half >> 3 & 7) << 1 | (half >> 2 & 1) << 5, 12);
+            | (half >> 7 & 1) << 6 | (half >> 6 & 1) << 7 | (half >> 3 & 7) << 1 | (half >> 2 & 1) << 5,
+        12);
 }
 
 enum { GO_ON, CLOSED, NO_LOOP };
@@ -157,7 +161,7 @@ static bool find_loop(loop_t *loop, const uint8_t *code, unsigned bytes) {
     }
     loop->rising = 1u << loop->counter_rd;
     loop->length = 1;
-    for (unsigned at = 4; loop->length < DELAY_MAX_INSNS && at + 4 <= bytes; ) {
+    for (unsigned at = 4; loop->length < DELAY_MAX_INSNS && at + 4 <= bytes;) {
         uint32_t insn;
         memcpy(&insn, code + at, 4);
         bool wide = (insn & 3) == 3;

@@ -5,15 +5,44 @@
 // Counters and CSR numbers beyond the specification's usual ones are those of version 1.9.1:
 // 0x320 mucounteren, 0x321 mscounteren, 0x322 mhcounteren.
 enum {
-    CSR_SSTATUS = 0x100, CSR_SIE = 0x104, CSR_STVEC = 0x105,
-    CSR_SSCRATCH = 0x140, CSR_SEPC, CSR_SCAUSE, CSR_STVAL, CSR_SIP, CSR_SATP = 0x180,
-    CSR_MSTATUS = 0x300, CSR_MISA, CSR_MEDELEG, CSR_MIDELEG, CSR_MIE, CSR_MTVEC,
-    CSR_MUCOUNTEREN = 0x320, CSR_MSCOUNTEREN, CSR_MHCOUNTEREN, CSR_MHPMEVENT31 = 0x33f,
-    CSR_MSCRATCH = 0x340, CSR_MEPC, CSR_MCAUSE, CSR_MTVAL, CSR_MIP,
-    CSR_TSELECT = 0x7a0, CSR_TDATA1, CSR_TDATA2, CSR_TDATA3,
-    CSR_MCYCLE = 0xb00, CSR_MINSTRET = 0xb02, CSR_MHPMCOUNTER3 = 0xb03, CSR_MHPMCOUNTER31 = 0xb1f,
-    CSR_CYCLE = 0xc00, CSR_INSTRET = 0xc02,
-    CSR_MVENDORID = 0xf11, CSR_MARCHID, CSR_MIMPID, CSR_MHARTID,
+    CSR_SSTATUS = 0x100,
+    CSR_SIE = 0x104,
+    CSR_STVEC = 0x105,
+    CSR_SSCRATCH = 0x140,
+    CSR_SEPC,
+    CSR_SCAUSE,
+    CSR_STVAL,
+    CSR_SIP,
+    CSR_SATP = 0x180,
+    CSR_MSTATUS = 0x300,
+    CSR_MISA,
+    CSR_MEDELEG,
+    CSR_MIDELEG,
+    CSR_MIE,
+    CSR_MTVEC,
+    CSR_MUCOUNTEREN = 0x320,
+    CSR_MSCOUNTEREN,
+    CSR_MHCOUNTEREN,
+    CSR_MHPMEVENT31 = 0x33f,
+    CSR_MSCRATCH = 0x340,
+    CSR_MEPC,
+    CSR_MCAUSE,
+    CSR_MTVAL,
+    CSR_MIP,
+    CSR_TSELECT = 0x7a0,
+    CSR_TDATA1,
+    CSR_TDATA2,
+    CSR_TDATA3,
+    CSR_MCYCLE = 0xb00,
+    CSR_MINSTRET = 0xb02,
+    CSR_MHPMCOUNTER3 = 0xb03,
+    CSR_MHPMCOUNTER31 = 0xb1f,
+    CSR_CYCLE = 0xc00,
+    CSR_INSTRET = 0xc02,
+    CSR_MVENDORID = 0xf11,
+    CSR_MARCHID,
+    CSR_MIMPID,
+    CSR_MHARTID,
 };
 
 // Rocket as the K210 reports it: RustSBI's K210 boot log names this implementation id.
@@ -230,8 +259,8 @@ static int is_fault(uint64_t cause) {
 
 int hart_keeps_fault(const hart_state_t *hart, uint64_t cause, uint64_t pc, uint64_t now) {
     // What a handler does wrong at once is not why it was called.
-    return is_fault(cause) && (hart->fault_depth == 0
-        || (pc != (hart->mtvec & ~3ull) && now - hart->trap_cycle >= NESTED_CYCLES));
+    return is_fault(cause)
+        && (hart->fault_depth == 0 || (pc != (hart->mtvec & ~3ull) && now - hart->trap_cycle >= NESTED_CYCLES));
 }
 
 uint64_t hart_enter_trap(hart_state_t *hart, uint64_t cause, uint64_t pc, uint64_t tval, uint64_t now) {
@@ -264,8 +293,8 @@ uint64_t hart_enter_trap(hart_state_t *hart, uint64_t cause, uint64_t pc, uint64
     }
     hart->trap_cycle = now;
     uint64_t mpie = (hart->mstatus & MSTATUS_MIE) ? MSTATUS_MPIE : 0;
-    hart->mstatus = (hart->mstatus & ~(MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP))
-        | mpie | hart->priv << MSTATUS_MPP_SHIFT;
+    hart->mstatus =
+        (hart->mstatus & ~(MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP)) | mpie | hart->priv << MSTATUS_MPP_SHIFT;
     hart->mepc = pc;
     hart->mcause = cause;
     hart->mtval = tval;

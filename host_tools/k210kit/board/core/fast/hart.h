@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 typedef struct {
-    uint64_t cycles;    // CPU cycles since power-on at the start of the current block
-    uint64_t stalled;   // of these, cycles in which nothing retired (WFI)
+    uint64_t cycles; // CPU cycles since power-on at the start of the current block
+    uint64_t stalled; // of these, cycles in which nothing retired (WFI)
     uint64_t mstatus;
     uint64_t misa;
     uint64_t medeleg;
@@ -27,23 +27,23 @@ typedef struct {
     uint64_t minstret_offset;
     uint64_t satp;
     uint64_t tselect;
-    uint64_t scratch[8];    // sscratch, stvec, sepc, scause, stval, tdata1..3: stored, without effect
-    uint64_t priv;          // 0 user, 3 machine
-    uint64_t idle;          // 1 waiting in WFI, 2 held by a debugger
-    uint64_t spinning;      // in a jump-to-itself
-    uint64_t crashed;       // 1 a trap whose handler cannot run, 2 stopped for fault_watch
-    uint64_t traps;         // exceptions and interrupts entered
-    uint64_t fault_count;   // exceptions other than environment calls
-    uint64_t fault_cause;   // the last of them: cause, pc, tval, cycle
+    uint64_t scratch[8]; // sscratch, stvec, sepc, scause, stval, tdata1..3: stored, without effect
+    uint64_t priv; // 0 user, 3 machine
+    uint64_t idle; // 1 waiting in WFI, 2 held by a debugger
+    uint64_t spinning; // in a jump-to-itself
+    uint64_t crashed; // 1 a trap whose handler cannot run, 2 stopped for fault_watch
+    uint64_t traps; // exceptions and interrupts entered
+    uint64_t fault_count; // exceptions other than environment calls
+    uint64_t fault_cause; // the last of them: cause, pc, tval, cycle
     uint64_t fault_pc;
     uint64_t fault_tval;
     uint64_t fault_cycle;
-    uint64_t fault_depth;   // traps entered and not left since that fault: 0 when it was handled
+    uint64_t fault_depth; // traps entered and not left since that fault: 0 when it was handled
     uint64_t fault_repeats; // faults that a handler made right after it was entered
-    uint64_t fault_watch;   // stop at the next fault, once
-    uint64_t trap_cycle;    // of the last trap
+    uint64_t fault_watch; // stop at the next fault, once
+    uint64_t trap_cycle; // of the last trap
     uint64_t hart_id;
-    uint64_t fault_x[32];   // integer registers at the fault
+    uint64_t fault_x[32]; // integer registers at the fault
 } hart_state_t;
 
 #define IDLE_WFI (1)
