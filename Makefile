@@ -6,7 +6,7 @@ VENV ?= .venv
 BUILD ?= build
 JOBS ?= $(shell nproc)
 BIN = $(VENV)/bin
-CMAKE_FLAGS = -S firmware -B $(BUILD)/firmware -DCMAKE_BUILD_TYPE=Release
+CMAKE_FLAGS = -S firmware -B $(BUILD)/firmware
 
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
 CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
