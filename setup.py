@@ -18,10 +18,10 @@ setup(
     ext_modules=[
         Extension(
             "k210kit.board.core._fast",
-            sources=[str(FAST / name) for name in ("core.c", "hart.c", "delay.c")],
-            depends=[str(FAST / name) for name in ("decode.h", "delay.h", "hart.h")],
+            sources=sorted(str(path) for path in FAST.glob("*.c")),
+            depends=sorted(str(path) for path in FAST.glob("*.h")),
             include_dirs=[unicorn_headers()],
-            extra_compile_args=["-O2"],
+            extra_compile_args=["-O2", "-fvisibility=hidden"],
             optional=True,
         )
     ]
