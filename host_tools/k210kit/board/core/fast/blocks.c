@@ -80,8 +80,10 @@ void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *user) {
         return;
     }
     if (pc == hart->block_pc) {
-        hart->repeats++;
-        if (__builtin_expect(spins(hart, pc, entry, now), 0)) {
+        uint64_t repeats = ++hart->repeats;
+        bool look =
+            !(entry & BLOCK_EFFECTS) && ((repeats & (repeats - 1)) == 0 || ((repeats - 1) & (repeats - 2)) == 0);
+        if (__builtin_expect(look, 0) && spins(hart, pc, entry, now)) {
             hart->block_insns = 0;
             hart->at_boundary = true;
             unicorn.emu_stop(uc);

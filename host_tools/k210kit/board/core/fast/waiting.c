@@ -70,23 +70,25 @@ void poll_skip(hart_t *hart) {
     }
 }
 
-// A block that jumps to itself for the n-th time: lets the rest of the window pass when it waits.
+// A block that jumps to itself, when it does so for the 2^n-th time or the one after: lets the rest of
+// the window pass when it waits.
 bool spins(hart_t *hart, uint64_t pc, unsigned entry, uint64_t now) {
     uint64_t lap = entry & BLOCK_COUNT_MASK;
     loop_t *loop = &hart->spinning;
-    if ((entry & BLOCK_EFFECTS) || hart->accesses != loop->access || (hart->core->eager & EAGER_SPINNING)) {
+    if (hart->accesses != loop->access || (hart->core->eager & EAGER_SPINNING)) {
         loop->access = hart->accesses;
+        loop->valid = false;
         hart->repeats = 0;
         return false;
     }
-    if (lap != 1 && hart->repeats < (pc == hart->proven_pc ? 2 : SPIN_REPEATS)) {
-        loop->valid = false;
+    if (lap != 1 && pc != hart->proven_pc && hart->repeats < SPIN_REPEATS) {
         return false;
     }
+    bool compared = loop->valid;
     if (!unchanged(hart, loop, now)) {
-        if (hart->repeats > SPIN_REPEATS + 1) {
-            hart->repeats = 2;
+        if (compared) {
             hart->proven_pc = 0;
+            loop->valid = false;
         }
         return false;
     }
