@@ -1,9 +1,10 @@
 """Boards as data: which part hangs on which pads.
 
-Pads: schematics of the Sipeed Maix series as the vendor's demos and MaixPy's board files use them; the vendor's
-KD233 as its demos do (board_config.h with BOARD_KD233; its panel wants MADCTL's BGR bit). Amigo, Cube, M5StickV, TZT,
-WonderMV, WonderK, Embed Fire and Yahboom: board.py of selfcustody/MaixPy (projects/maixpy_*), and the FPIOA settings,
-MADCTL and inversion that Krux' released images make on them. Yahboom's K210 developer kit: its course images.
+Sources. Maix Dock, Bit, Maixduino, CanMV: the vendor's demos and MaixPy's configuration for them. KD233: the vendor's
+board_config.h (its panel wants MADCTL's BGR bit). Amigo, M5StickV and WonderK: board.py of selfcustody/MaixPy. Cube, TZT,
+WonderMV, Embed Fire, Yahboom, and all panels' inversion: what Krux' released images set in the FPIOA and on the panel,
+so that a right Krux picture is no proof of them. HuskyLens: the FPIOA settings of its firmware. Yahboom's developer
+kit: its course images. Not verified: M5StickV's glass offset, and the power chip and its pads on Cube.
 """
 
 from __future__ import annotations
