@@ -3,8 +3,8 @@
 Sources. Maix Dock, Bit, Maixduino, CanMV: the vendor's demos and MaixPy's configuration for them. KD233: the vendor's
 board_config.h (its panel wants MADCTL's BGR bit). Amigo, M5StickV and WonderK: board.py of selfcustody/MaixPy. Cube,
 TZT, WonderMV, Embed Fire, Yahboom, and all panels' inversion: what Krux' released images set in the FPIOA and on the
-panel, so that a right Krux picture is no proof of them. HuskyLens: the FPIOA settings of its firmware. Yahboom's developer
-kit: its course images. Not verified: M5StickV's glass offset, and the power chip and its pads on Cube.
+panel, so that a right Krux picture is no proof of them. HuskyLens: the FPIOA settings of its firmware. Yahboom's
+developer kit: its course images. Not verified: M5StickV's glass offset, and the power chip and its pads on Cube.
 """
 
 from __future__ import annotations
