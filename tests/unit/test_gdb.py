@@ -13,7 +13,7 @@ import guest_words
 import pytest
 
 from k210kit.board.board import Board
-from k210kit.board.gdb import CSRS, REG_CSR0, REG_FCSR, REG_FFLAGS, REG_FRM, REG_PC, target_description
+from k210kit.board.gdb.registers import CSRS, REG_CSR0, REG_FCSR, REG_FFLAGS, REG_FRM, REG_PC, target_description
 from k210kit.errors import K210Error
 
 BASE, LOOP, STORE, FUNC, OTHER, COUNTER = (0x8000_0000 + n for n in (0, 0x14, 0x18, 0x24, 0x2C, 0x40))

@@ -39,7 +39,7 @@ from k210kit.images.elf import Symbols
 
 if TYPE_CHECKING:
     from k210kit.board.core.engine import Engine
-    from k210kit.board.gdb import Debugger
+    from k210kit.board.gdb.server import Debugger
     from k210kit.board.parts.rfc2217_endpoint import Rfc2217Endpoint
     from k210kit.board.trace import Trace
 
@@ -182,7 +182,7 @@ class Board:
         return SdCard(sd_image.build_image(Path(source)) if Path(source).is_dir() else source)
 
     def _attach_debugger(self, port: int) -> None:
-        from k210kit.board.gdb import Debugger
+        from k210kit.board.gdb.server import Debugger
 
         self.debugger = Debugger(self, port)
         self.laps.enabled = False

@@ -1,8 +1,7 @@
-"""A debugger's way in: the gdb remote serial protocol over TCP.
+"""The server: holds the board, lets it go, answers packets.
 
 Each hart is a thread (1 and 2). While the debugger holds the board, virtual time stands still, but
-for a single step, which lets one cycle pass. Protocol: "Remote Serial Protocol" and "RISC-V
-Features" in the manual of gdb.
+for a single step, which lets one cycle pass.
 """
 
 from __future__ import annotations
@@ -10,18 +9,16 @@ from __future__ import annotations
 import logging
 import select
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
-from unicorn import UC_HOOK_CODE, UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE
-from unicorn.riscv_const import UC_RISCV_REG_FCSR
-
-from k210kit.board.core import csr
 from k210kit.board.core.bus import BusError
 from k210kit.board.core.engine import Engine
-from k210kit.board.core.hart import IDLE_HELD, IDLE_WFI, MSTATUS_FS, PRIV_MACHINE
-from k210kit.board.machine import ADDRESS_MAP, Machine
+from k210kit.board.core.hart import IDLE_HELD, IDLE_WFI
+from k210kit.board.gdb.connection import PACKET_SIZE, Connection, unescape
+from k210kit.board.gdb.points import Points
+from k210kit.board.gdb.registers import REG_FFLAGS, Registers, target_description
+from k210kit.board.machine import ADDRESS_MAP
 from k210kit.errors import K210Error
 
 if TYPE_CHECKING:
@@ -29,280 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("k210kit.board")
 
-PACKET_SIZE = 0x4000
 WAIT_SECONDS = 0.02
-INTERRUPT_BYTE = b"\x03"
 SIGINT, SIGTRAP, SIGSEGV = 2, 5, 11
 ERROR_ADDRESS, ERROR_ARGUMENT = "E0e", "E16"
-
-REG_PC, REG_F0, REG_FFLAGS, REG_FRM, REG_FCSR, REG_CSR0 = 32, 33, 65, 66, 67, 68
-CSR_MSTATUS = 0x300
-CSRS = {
-    "mstatus": CSR_MSTATUS, "misa": 0x301, "medeleg": 0x302, "mideleg": 0x303, "mie": 0x304, "mtvec": 0x305,
-    "mcounteren": 0x306, "mscratch": 0x340, "mepc": 0x341, "mcause": 0x342, "mtval": 0x343, "mip": 0x344,
-    "mcycle": 0xB00, "minstret": 0xB02, "mvendorid": 0xF11, "marchid": 0xF12, "mimpid": 0xF13, "mhartid": 0xF14,
-    "satp": 0x180, "cycle": 0xC00, "instret": 0xC02,
-}  # fmt: skip
-_CSR_NUMBERS = list(CSRS.values())
-X_NAMES = [
-    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "fp", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6",
-    "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
-]  # fmt: skip
-F_NAMES = [
-    "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4",
-    "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9",
-    "ft10", "ft11",
-]  # fmt: skip
-_POINTERS = {"ra": "code_ptr", "sp": "data_ptr", "gp": "data_ptr", "tp": "data_ptr", "fp": "data_ptr"}
-
-
-def target_description() -> str:
-    """The registers for gdb, as target.xml."""
-    integer = [_reg(name, number, 64, _POINTERS.get(name, "int")) for number, name in enumerate(X_NAMES)]
-    integer.append(_reg("pc", REG_PC, 64, "code_ptr"))
-    floats = [_reg(name, REG_F0 + number, 64, "ieee_double") for number, name in enumerate(F_NAMES)]
-    floats += [_reg(name, REG_FFLAGS + number, 32, "int") for number, name in enumerate(("fflags", "frm", "fcsr"))]
-    csrs = [_reg(name, REG_CSR0 + number, 64, "int") for number, name in enumerate(CSRS)]
-    features = "".join(
-        f'<feature name="org.gnu.gdb.riscv.{name}">{"".join(registers)}</feature>'
-        for name, registers in (("cpu", integer), ("fpu", floats), ("csr", csrs))
-    )
-    return (
-        '<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0">'
-        f"<architecture>riscv:rv64</architecture>{features}</target>"
-    )
-
-
-def _reg(name: str, number: int, bits: int, kind: str) -> str:
-    return f'<reg name="{name}" bitsize="{bits}" regnum="{number}" type="{kind}"/>'
-
-
-class Registers:
-    """A hart's registers by the numbers of the target description."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-
-    @staticmethod
-    def size(number: int) -> int:
-        """Bytes of a register; 0 when there is none of that number."""
-        if not 0 <= number < REG_CSR0 + len(CSRS):
-            return 0
-        return 4 if REG_FFLAGS <= number <= REG_FCSR else 8
-
-    def read(self, engine: Engine, number: int) -> int:
-        """A register's value."""
-        if number < REG_PC:
-            return engine.x(number)
-        if number == REG_PC:
-            return engine.pc
-        if number < REG_FFLAGS:
-            return engine.f(number - REG_F0)
-        if number < REG_CSR0:
-            return self._fcsr(engine) >> (5 if number == REG_FRM else 0) & {REG_FFLAGS: 31, REG_FRM: 7}.get(number, 255)
-        return self._read_csr(engine, _CSR_NUMBERS[number - REG_CSR0])
-
-    def write(self, engine: Engine, number: int, value: int) -> bool:
-        """Set a register; False when it cannot be written."""
-        if number < REG_PC:
-            engine.set_x(number, value)
-        elif number == REG_PC:
-            engine.pc = value
-        elif number < REG_FFLAGS:
-            engine.set_f(number - REG_F0, value)
-        elif number < REG_CSR0:
-            low, width = {REG_FFLAGS: (0, 5), REG_FRM: (5, 3)}.get(number, (0, 8))
-            mask = ((1 << width) - 1) << low
-            return self._set_fcsr(engine, (self._fcsr(engine) & ~mask) | (value << low & mask))
-        else:
-            return self._write_csr(engine, _CSR_NUMBERS[number - REG_CSR0], value)
-        return True
-
-    @staticmethod
-    def _with_fpu(engine: Engine, action: Callable[[], Any]) -> Any:
-        """`action()` with the FPU switched on, without which Unicorn shows no fcsr."""
-        before = engine.engine_fs()
-        engine.set_engine_fs(MSTATUS_FS)
-        try:
-            return action()
-        finally:
-            engine.set_engine_fs(before)
-
-    def _fcsr(self, engine: Engine) -> int:
-        return int(self._with_fpu(engine, lambda: engine.uc.reg_read(UC_RISCV_REG_FCSR)))
-
-    def _set_fcsr(self, engine: Engine, value: int) -> bool:
-        self._with_fpu(engine, lambda: engine.uc.reg_write(UC_RISCV_REG_FCSR, value))
-        return True
-
-    def _as_machine(self, engine: Engine, action: Callable[[], Any]) -> Any:
-        """`action()` with the rights of machine mode."""
-        state = engine.state
-        if state.mstatus & MSTATUS_FS:
-            state.mstatus = (state.mstatus & ~MSTATUS_FS) | engine.engine_fs()
-        priv, state.priv = state.priv, PRIV_MACHINE
-        try:
-            return action()
-        finally:
-            state.priv = priv
-
-    def _read_csr(self, engine: Engine, number: int) -> int:
-        state = engine.state
-        return self._as_machine(engine, lambda: csr.read(state, number, state.cycles)) or 0
-
-    def _write_csr(self, engine: Engine, number: int, value: int) -> bool:
-        state = engine.state
-        done = self._as_machine(engine, lambda: csr.write(state, number, state.cycles, value))
-        if done and number == CSR_MSTATUS:
-            engine.set_engine_fs(state.mstatus & MSTATUS_FS)
-        return bool(done)
-
-
-class Points:
-    """Breakpoints and watchpoints: hooks on both engines that stop the run loop."""
-
-    KINDS: ClassVar = {2: UC_HOOK_MEM_WRITE, 3: UC_HOOK_MEM_READ, 4: UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE}
-    WORDS: ClassVar = {2: "watch", 3: "rwatch", 4: "awatch"}
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self._hooks: dict[tuple[int, int, int], list[tuple[Engine, int]]] = {}
-        self._breakpoints: dict[int, int] = {}
-        self.ignored = False
-        self.hit: tuple[int, str] | None = None
-        self._undo: tuple[int, bytes] | None = None
-
-    def at(self, pc: int) -> bool:
-        """Whether a breakpoint stands at `pc`."""
-        return self._breakpoints.get(pc, 0) > 0
-
-    def add(self, kind: int, address: int, length: int) -> None:
-        """Set a breakpoint (kind 0 or 1) or a watchpoint (2 to 4); setting it again does nothing."""
-        key = (kind, address, length)
-        if key in self._hooks:
-            return
-        self._hooks[key] = [(engine, self._hook(engine, *key)) for engine in self._machine.engines]
-        if kind < 2:
-            self._breakpoints[address] = self._breakpoints.get(address, 0) + 1
-        self._changed()
-
-    def _hook(self, engine: Engine, kind: int, address: int, length: int) -> int:
-        def on_code(uc: object, pc: int, size: int, data: object) -> None:
-            self._stop(engine, "")
-
-        def on_access(uc: object, access: int, where: int, size: int, value: int, data: object) -> bool:
-            if self._stop(engine, f"{self.WORDS[kind]}:{address:x};"):
-                found = self._machine.memory.find(where, size)
-                if found is not None:
-                    self._undo = where, bytes(found[0].view[found[1] : found[1] + size])
-            return True
-
-        if kind < 2:
-            return int(engine.uc.hook_add(UC_HOOK_CODE, on_code, None, address, address))
-        # Unicorn compares an access's first byte only: one that begins before the range is not seen.
-        return int(engine.uc.hook_add(self.KINDS[kind], on_access, None, address, address + max(length, 1) - 1))
-
-    def _stop(self, engine: Engine, reason: str) -> bool:
-        if self.ignored or self.hit is not None:
-            return False
-        self.hit = (engine.number, reason)
-        self._machine.runner.break_here()
-        return True
-
-    def settle(self) -> None:
-        """The run loop has stopped: a store that hit a watchpoint is taken back, as it has not happened yet."""
-        if self._undo is not None:
-            (where, old), self._undo = self._undo, None
-            self._machine.write(where, old)
-
-    def remove(self, kind: int, address: int, length: int) -> None:
-        """Take a point away again, if it was set."""
-        hooks = self._hooks.pop((kind, address, length), None)
-        if hooks is None:
-            return
-        for engine, handle in hooks:
-            engine.uc.hook_del(handle)
-        if kind < 2:
-            self._breakpoints[address] -= 1
-        self._changed()
-
-    def clear(self) -> None:
-        """Take all points away."""
-        for key in list(self._hooks):
-            self.remove(*key)
-
-    def _changed(self) -> None:
-        self._machine.runner.drop_code()
-
-
-class Connection:
-    """Packets over a socket: framing, checksums, acknowledgements."""
-
-    def __init__(self, peer: socket.socket) -> None:
-        self._peer = peer
-        self._buffer = bytearray()
-        self.acknowledge = True
-        self.open = True
-        self.interrupted = False
-        peer.setblocking(False)
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def poll(self, seconds: float) -> None:
-        """Take in what has come, waiting up to `seconds`."""
-        try:
-            if select.select([self._peer], [], [], seconds)[0]:
-                data = self._peer.recv(1 << 16)
-                self._buffer += data
-                self.open = bool(data)
-        except OSError:
-            self.open = False
-
-    def next_packet(self) -> str | None:
-        """The next whole packet's contents, or None."""
-        while True:
-            if self._buffer[:1] == INTERRUPT_BYTE:
-                del self._buffer[:1]
-                self.interrupted = True
-                continue
-            start = self._buffer.find(b"$")
-            if start > 0:
-                if INTERRUPT_BYTE in self._buffer[:start]:
-                    self.interrupted = True
-                del self._buffer[:start]
-            end = self._buffer.find(b"#")
-            if start < 0 or end < 0 or len(self._buffer) < end + 3:
-                if start < 0:
-                    self.interrupted |= INTERRUPT_BYTE in self._buffer
-                    self._buffer.clear()
-                return None
-            body, checksum = bytes(self._buffer[1:end]), bytes(self._buffer[end + 1 : end + 3])
-            del self._buffer[: end + 3]
-            if not self.acknowledge:
-                return body.decode("latin-1")
-            good = b"%02x" % (sum(body) & 255) == checksum.lower()
-            self._write(b"+" if good else b"-")
-            if good:
-                return body.decode("latin-1")
-
-    def send(self, text: str) -> None:
-        """Send a packet."""
-        body = text.encode("latin-1")
-        for special in b"}#$*":
-            body = body.replace(bytes((special,)), bytes((0x7D, special ^ 0x20)))
-        self._write(b"$%s#%02x" % (body, sum(body) & 255))
-
-    def _write(self, data: bytes) -> None:
-        try:
-            while data and self.open:
-                select.select([], [self._peer], [], 1)
-                data = data[self._peer.send(data) :]
-        except OSError:
-            self.open = False
-
-    def close(self) -> None:
-        """Hang up."""
-        self.open = False
-        self._peer.close()
 
 
 @dataclass
@@ -565,7 +291,7 @@ class Debugger:
     def _write_memory(self, text: str) -> str:
         where, _, payload = text[1:].partition(":")
         address, length = (int(part, 16) for part in where.split(","))
-        data = _unescape(payload) if text[0] == "X" else bytes.fromhex(payload)
+        data = unescape(payload) if text[0] == "X" else bytes.fromhex(payload)
         if len(data) != length:
             return ERROR_ARGUMENT
         try:
@@ -687,10 +413,3 @@ class Debugger:
             self._connection.acknowledge = False
             return "OK"
         return ""
-
-
-def _unescape(payload: str) -> bytes:
-    data, source = bytearray(), iter(payload.encode("latin-1"))
-    for byte in source:
-        data.append(next(source, 0) ^ 0x20 if byte == 0x7D else byte)
-    return bytes(data)
