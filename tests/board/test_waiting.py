@@ -24,6 +24,7 @@ def test_flash_waits_skipped_lap_by_lap_change_nothing(run_guest: Run) -> None:
     assert skipping.registers == executing.registers
 
 
+@pytest.mark.c_run_loop
 @pytest.mark.parametrize("name", ["harts", "plic", "sysctl", "crypto"])
 def test_skipped_loops_change_nothing(run_guest: Run, name: str) -> None:
     skipping = run_guest(name)

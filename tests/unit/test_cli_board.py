@@ -196,6 +196,7 @@ def test_loops_that_go_nowhere_are_told_from_others():
 # ---- Console endpoints and signals
 
 
+@pytest.mark.c_run_loop
 def test_piped_input_is_typed_when_the_guest_waits_for_it(hello):
     board = start("--firmware", hello, "--until", "cb", stdin=subprocess.PIPE)
     out, err = board.communicate(b"ba", timeout=30)

@@ -61,6 +61,7 @@ def outcome(image, **how):
         return board.retired, engine.pc, [engine.x(n) for n in range(32)], engine.state.cycles
 
 
+@pytest.mark.c_run_loop
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("limit", [0x100, 0x7000, 0x1FF00])
 def test_the_same_result_in_every_way(name, limit):
