@@ -203,6 +203,7 @@ def test_piped_input_is_typed_when_the_guest_waits_for_it(hello):
     assert (board.returncode, out, err) == (0, b"Hello\r\ncb", b"")
 
 
+@pytest.mark.c_run_loop
 def test_a_pseudo_terminal_is_the_first_line_and_answers(hello):
     board = start("--firmware", hello, "--serial", "pty", stdin=subprocess.PIPE)
     try:
