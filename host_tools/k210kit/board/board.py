@@ -118,7 +118,6 @@ class Board:
             self._lcd_path = None
             self.close()
             raise
-        self._host_start = time.monotonic()
         self._live_offset = 0.0
         self._poll_at = 0.0
 

@@ -114,7 +114,6 @@ typedef struct core_s {
     bool stepping; // a debugger executes a single instruction
     uint64_t accesses; // register accesses served
     int eager; // execute every round of waiting loops (for tests)
-    bool started;
     PyThreadState *thread; // while the interpreter is released
     PyObject *error_type, *error_value, *error_trace;
 } core_t;
