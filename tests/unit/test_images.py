@@ -121,6 +121,21 @@ def test_elf_mistakes_are_named():
         elf.parse(small_elf(physical=0x2000_0000)).flatten(0x8000_0000)
 
 
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (47, b"\x80"),  # section headers beyond the range of the host's own offsets
+        (39, b"\xff"),  # the same for program headers
+        (64 + 56 + 6 + 48 + 5, b"x"),  # a function's name without its end
+    ],
+)
+def test_elf_with_damage_that_once_was_not_refused(at, value):
+    image = bytearray(small_elf())
+    image[at : at + len(value)] = value
+    with pytest.raises(K210Error, match="damaged"):
+        elf.parse(bytes(image))
+
+
 @given(st.data())
 def test_elf_with_any_damage_is_read_or_refused(data):
     image = bytearray(small_elf())

@@ -62,7 +62,7 @@ def parse(data: bytes) -> Elf:
     """Read an ELF file. Raises K210Error when it is not one for a 64-bit RISC-V."""
     try:
         return _parse(data)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise K210Error(f"the ELF file is damaged: {error}") from None
 
 
