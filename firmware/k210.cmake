@@ -10,9 +10,13 @@ add_library(
   ${K210_DIR}/startup/crt.S
   ${K210_DIR}/src/bsp.c
   ${K210_DIR}/src/clint.c
+  ${K210_DIR}/src/core1.c
+  ${K210_DIR}/src/crash.c
   ${K210_DIR}/src/fpioa.c
+  ${K210_DIR}/src/misaligned.c
   ${K210_DIR}/src/plic.c
   ${K210_DIR}/src/sysctl.c
+  ${K210_DIR}/src/trap.c
   ${K210_DIR}/src/uarths.c)
 target_include_directories(k210 PUBLIC ${K210_DIR}/include)
 target_compile_features(k210 PUBLIC c_std_11)
@@ -27,6 +31,10 @@ target_compile_options(
          -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
          -ffunction-sections
          -fdata-sections
+         # For the chain of return addresses after a crash.
+         -fno-omit-frame-pointer
+         # Rocket traps every access that is not aligned.
+         -mstrict-align
          $<$<COMPILE_LANGUAGE:C>:-g>
          -Wall
          -Wextra

@@ -10,24 +10,23 @@
 
 #define CONSOLE_RX_PAD (4)
 #define CONSOLE_TX_PAD (5)
-#define CONSOLE_BAUD (115200)
 
 static volatile bool greeted;
 
 static int greet(void *ctx) {
     (void)ctx;
-    printf("Hello from hart %u\n", current_coreid());
+    printf("Hello from hart %lu\n", current_coreid());
     greeted = true;
     return 0;
 }
 
 int main(void) {
-    sysctl_cpu_set_390mhz();
+    sysctl_cpu_set_freq(390000000);
     fpioa_set_function(CONSOLE_RX_PAD, FUNC_UARTHS_RX);
     fpioa_set_function(CONSOLE_TX_PAD, FUNC_UARTHS_TX);
-    uarths_init(sysctl_cpu_get_freq(), CONSOLE_BAUD);
+    uarths_init();
 
-    printf("Hello from hart %u\n", current_coreid());
+    printf("Hello from hart %lu\n", current_coreid());
     register_core1(greet, NULL);
     while (!greeted) {
     }

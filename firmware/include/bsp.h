@@ -1,23 +1,45 @@
-// Both harts: who is who, how the second one starts, where traps go.
+// Both harts: who is who, how the second one starts, interrupts on and off, sleeping until something
+// has happened.
 #ifndef K210_BSP_H
 #define K210_BSP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "atomic.h"
 #include "encoding.h"
 
 typedef int (*core_function)(void *ctx);
 
-static inline unsigned current_coreid(void) {
-    return (unsigned)read_csr(mhartid);
+static inline unsigned long current_coreid(void) {
+    return read_csr(mhartid);
 }
 
-// Lets hart 1, which has waited in WFI since reset, call `func(ctx)`. Once only.
-void register_core1(core_function func, void *ctx);
+// Lets hart 1, which has waited in WFI since reset, call `func(ctx)`. Once only; core1.h runs many.
+// Returns 0, or -1 without a function.
+int register_core1(core_function func, void *ctx);
 
-// Called for every trap. `x` are the registers x0 to x31 as they were (x[0] is undefined), which it
-// may change; returns where to go on. The default one stops the hart; programs bring their own.
-uintptr_t handle_trap(uint64_t cause, uintptr_t epc, uint64_t *x);
+// Interrupts of the calling hart off; returns what bsp_irq_restore() needs to put them back.
+static inline uint64_t bsp_irq_save(void) {
+    uint64_t before;
+    __asm__ volatile("csrrci %0, mstatus, 8" : "=r"(before)::"memory");
+    return before & MSTATUS_MIE;
+}
+
+static inline void bsp_irq_restore(uint64_t before) {
+    set_csr(mstatus, before);
+}
+
+// Sleeps in WFI until an interrupt handler has set `*done` or `timeout_us` microseconds have passed;
+// returns `*done`. With interrupts off it lets pending ones through itself, one at a time.
+bool bsp_wait(const volatile bool *done, uint64_t timeout_us);
+
+// Sleeps in WFI for at least so many microseconds; interrupts are served meanwhile.
+void bsp_sleep_us(uint64_t us);
+
+// Sleeps until an interrupt has been served, at most until mtime has reached `deadline`. Returns at
+// once when `*flag` is set.
+void bsp_sleep_unless(const volatile bool *flag, uint64_t deadline);
 
 #endif // K210_BSP_H

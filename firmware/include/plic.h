@@ -1,6 +1,6 @@
 // PLIC: the interrupts of all other blocks, by priority, to either hart.
 // Registers: RISC-V platform-level interrupt controller specification 1.0; sources: Kendryte K210
-// datasheet 0.1.5, table of interrupts.
+// datasheet 0.1.5, table of interrupts. Function names as in the Kendryte standalone SDK.
 #ifndef K210_PLIC_H
 #define K210_PLIC_H
 
@@ -37,25 +37,75 @@ typedef enum {
     IRQN_AI_INTERRUPT = 25,
     IRQN_FFT_INTERRUPT = 26,
     IRQN_DMA0_INTERRUPT = 27,
+    IRQN_DMA1_INTERRUPT = 28,
+    IRQN_DMA2_INTERRUPT = 29,
+    IRQN_DMA3_INTERRUPT = 30,
+    IRQN_DMA4_INTERRUPT = 31,
     IRQN_DMA5_INTERRUPT = 32,
     IRQN_UARTHS_INTERRUPT = 33,
     IRQN_GPIOHS0_INTERRUPT = 34,
+    IRQN_GPIOHS1_INTERRUPT = 35,
+    IRQN_GPIOHS2_INTERRUPT = 36,
+    IRQN_GPIOHS3_INTERRUPT = 37,
+    IRQN_GPIOHS4_INTERRUPT = 38,
+    IRQN_GPIOHS5_INTERRUPT = 39,
+    IRQN_GPIOHS6_INTERRUPT = 40,
+    IRQN_GPIOHS7_INTERRUPT = 41,
+    IRQN_GPIOHS8_INTERRUPT = 42,
+    IRQN_GPIOHS9_INTERRUPT = 43,
+    IRQN_GPIOHS10_INTERRUPT = 44,
+    IRQN_GPIOHS11_INTERRUPT = 45,
+    IRQN_GPIOHS12_INTERRUPT = 46,
+    IRQN_GPIOHS13_INTERRUPT = 47,
+    IRQN_GPIOHS14_INTERRUPT = 48,
+    IRQN_GPIOHS15_INTERRUPT = 49,
+    IRQN_GPIOHS16_INTERRUPT = 50,
+    IRQN_GPIOHS17_INTERRUPT = 51,
+    IRQN_GPIOHS18_INTERRUPT = 52,
+    IRQN_GPIOHS19_INTERRUPT = 53,
+    IRQN_GPIOHS20_INTERRUPT = 54,
+    IRQN_GPIOHS21_INTERRUPT = 55,
+    IRQN_GPIOHS22_INTERRUPT = 56,
+    IRQN_GPIOHS23_INTERRUPT = 57,
+    IRQN_GPIOHS24_INTERRUPT = 58,
+    IRQN_GPIOHS25_INTERRUPT = 59,
+    IRQN_GPIOHS26_INTERRUPT = 60,
+    IRQN_GPIOHS27_INTERRUPT = 61,
+    IRQN_GPIOHS28_INTERRUPT = 62,
+    IRQN_GPIOHS29_INTERRUPT = 63,
+    IRQN_GPIOHS30_INTERRUPT = 64,
     IRQN_GPIOHS31_INTERRUPT = 65,
     IRQN_MAX,
 } plic_irq_t;
 
 #define PLIC_NUM_PRIORITIES (7)
 
+typedef int (*plic_irq_callback_t)(void *ctx);
+
 // Takes every interrupt away from the calling hart and lets any priority above 0 through.
 void plic_init(void);
-void plic_set_priority(plic_irq_t irq, uint32_t priority);
+
+// For the calling hart. They return 0, or -1 where there is no such source.
+int plic_irq_enable(plic_irq_t irq);
+int plic_irq_disable(plic_irq_t irq);
+
+// 0 (never) to 7. Returns 0, or -1 for another value or source.
+int plic_set_priority(plic_irq_t irq, uint32_t priority);
+uint32_t plic_get_priority(plic_irq_t irq);
 void plic_set_thresh(unsigned core_id, uint32_t threshold);
 uint32_t plic_is_pending(plic_irq_t irq);
 
-// For the calling hart.
-void plic_irq_enable(plic_irq_t irq);
-void plic_irq_disable(plic_irq_t irq);
+// `callback(ctx)` is called from the interrupt on the hart that serves it; the source is claimed
+// before and completed after.
+void plic_irq_register(plic_irq_t irq, plic_irq_callback_t callback, void *ctx);
+void plic_irq_unregister(plic_irq_t irq);
+void plic_irq_deregister(plic_irq_t irq);
+
+// The source to be served by the calling hart, or 0; it must be completed.
 uint32_t plic_irq_claim(void);
-void plic_irq_complete(uint32_t irq);
+int plic_irq_complete(uint32_t source);
+
+// External interrupts have come (from handle_trap): serves all that are pending.
+void plic_interrupt(void);
 
 #endif // K210_PLIC_H

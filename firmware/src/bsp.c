@@ -1,16 +1,23 @@
 #include "bsp.h"
 #include "clint.h"
+#include "sleep.h"
+#include "sysctl.h"
+#include "trap.h"
 
 static struct {
     core_function func;
     void *ctx;
 } core1;
 
-void register_core1(core_function func, void *ctx) {
+int register_core1(core_function func, void *ctx) {
+    if (!func) {
+        return -1;
+    }
     core1.ctx = ctx;
     core1.func = func;
-    __sync_synchronize();
+    mb();
     clint_ipi_send(1);
+    return 0;
 }
 
 // Where crt.S sends hart 1. Interrupts stay off: WFI returns when one is pending, and that is all
@@ -22,15 +29,51 @@ void secondary_main(void) {
     }
     clint_ipi_clear(1);
     write_csr(mie, 0);
-    __sync_synchronize();
+    mb();
     core1.func(core1.ctx);
 }
 
-__attribute__((weak)) uintptr_t handle_trap(uint64_t cause, uintptr_t epc, uint64_t *x) {
-    (void)cause;
-    (void)epc;
-    (void)x;
-    for (;;) {
+void bsp_sleep_unless(const volatile bool *flag, uint64_t deadline) {
+    uint64_t state = bsp_irq_save();
+    // An interrupt between this look and the WFI stays pending, and WFI returns at once.
+    if (!*flag) {
+        clint_alarm_set(CLINT_ALARM_WAIT, deadline);
         __asm__ volatile("wfi");
+        if (!state) {
+            trap_serve_pending();
+        }
     }
+    bsp_irq_restore(state);
+}
+
+static bool wait_until(const volatile bool *done, uint64_t deadline) {
+    while (!*done && clint_get_time() < deadline) {
+        bsp_sleep_unless(done, deadline);
+    }
+    clint_alarm_set(CLINT_ALARM_WAIT, CLINT_NEVER);
+    return *done;
+}
+
+bool bsp_wait(const volatile bool *done, uint64_t timeout_us) {
+    return *done || wait_until(done, clint_get_time() + sysctl_us_to_ticks(timeout_us));
+}
+
+void bsp_sleep_us(uint64_t us) {
+    static const bool never = false;
+    // One tick more, for the one that has begun.
+    wait_until(&never, clint_get_time() + sysctl_us_to_ticks(us) + 1);
+}
+
+int usleep(uint64_t usec) {
+    bsp_sleep_us(usec);
+    return 0;
+}
+
+int msleep(uint64_t msec) {
+    return usleep(msec * 1000);
+}
+
+unsigned int sleep(unsigned int seconds) {
+    usleep((uint64_t)seconds * 1000000);
+    return 0;
 }

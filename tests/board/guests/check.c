@@ -11,10 +11,11 @@ void (*volatile on_interrupt)(unsigned number);
 static unsigned checks, failures;
 
 void checks_begin(void) {
-    sysctl_cpu_set_390mhz();
+    sysctl_cpu_set_freq(390000000);
     fpioa_set_function(4, FUNC_UARTHS_RX);
     fpioa_set_function(5, FUNC_UARTHS_TX);
-    uarths_init(sysctl_cpu_get_freq(), 3000000);
+    uarths_init();
+    uarths_config(3000000, UARTHS_STOP_1);
 }
 
 static void report(const char *name, bool good, uint64_t got, uint64_t want) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "bsp.h"
+#include "trap.h"
 
 #define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
@@ -32,7 +33,8 @@ extern trap_note_t trap_note[2];
 // is set.
 extern volatile uintptr_t trap_exit;
 
-// Called for interrupts; without it they are switched off in mie.
+// Called for interrupts; without it they are switched off in mie. trap_serve_interrupt() lets drivers
+// have theirs.
 extern void (*volatile on_interrupt)(unsigned number);
 
 // Executes `insn` and checks cause, mepc and (unless ANY) mtval of the trap that it must cause.

@@ -146,7 +146,7 @@ static void dma(void) {
 
 static void console(void) {
     printf("type\n");
-    uarths->ie = UARTHS_RXWM;
+    uarths->ie = UARTHS_IP_RXWM;
     plic_set_priority(IRQN_UARTHS_INTERRUPT, 1);
     plic_irq_enable(IRQN_UARTHS_INTERRUPT);
     interrupts = 0;
