@@ -6,15 +6,24 @@ VENV ?= .venv
 BUILD ?= build
 JOBS ?= $(shell nproc)
 BIN = $(VENV)/bin
-CMAKE_FLAGS = -S firmware -B $(BUILD)/firmware
+
+# The firmware: whose board, and whose MicroPython source (fetched from Debian unless given).
+BOARD ?= maix_bit
+MICROPYTHON_VERSION = 1.25.0
+MICROPYTHON_DIR ?= $(CURDIR)/$(BUILD)/micropython-$(MICROPYTHON_VERSION)
+USER_C_MODULES ?=
+FIRMWARE_BUILD = $(BUILD)/micropython-$(BOARD)
+# The same source gives the same bytes: the banner's date is that of the last commit.
+MICROPY_ENV = export MICROPY_GIT_TAG=v$(MICROPYTHON_VERSION) \
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1744675200)}
 
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
 CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
 
-.PHONY: demo test test-all lint bench firmware clean packages-python packages-firmware
+.PHONY: demo test test-all lint bench firmware micropython-source clean packages-python packages-firmware
 
 demo: $(VENV)/.installed firmware
-	$(BIN)/k210 board --firmware $(BUILD)/greeting.elf --run-for 0.05 --stats </dev/null
+	$(BIN)/k210 board --firmware $(BUILD)/firmware.bin --until ">>> " --run-for 2 --stats </dev/null
 
 test: $(VENV)/.installed packages-firmware
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests
@@ -32,17 +41,26 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed packages-firmware
 	$(BIN)/python -m benchmarks
 
-firmware: packages-firmware
-	cmake $(CMAKE_FLAGS) >/dev/null
-	cmake --build $(BUILD)/firmware --parallel $(JOBS) >/dev/null
-	cp $(BUILD)/firmware/greeting.elf $(BUILD)/firmware/greeting.bin $(BUILD)/
-	@ls -l $(BUILD)/greeting.elf $(BUILD)/greeting.bin | awk '{print $$5, $$9}'
+firmware: $(VENV)/.installed packages-firmware micropython-source
+	@mkdir -p $(FIRMWARE_BUILD)
+	@($(MICROPY_ENV) && cmake -S micropython_port -B $(FIRMWARE_BUILD) -DMICROPY_DIR=$(MICROPYTHON_DIR) \
+		-DMICROPY_BOARD=$(BOARD) -DUSER_C_MODULES="$(USER_C_MODULES)" && \
+		cmake --build $(FIRMWARE_BUILD) --parallel $(JOBS)) >$(FIRMWARE_BUILD)/log 2>&1 || \
+		{ grep -E -A5 "rror|undefined" $(FIRMWARE_BUILD)/log >&2; echo "the whole log: $(FIRMWARE_BUILD)/log" >&2; exit 1; }
+	@cp $(FIRMWARE_BUILD)/firmware.elf $(FIRMWARE_BUILD)/firmware.bin $(BUILD)/
+	@$(BIN)/python -m k210kit.images.pack $(BUILD)/firmware.bin $(BUILD)/firmware.kfpkg
+	@ls -l $(BUILD)/firmware.elf $(BUILD)/firmware.bin $(BUILD)/firmware.kfpkg | awk '{print $$5, $$9}'
+
+micropython-source: packages-firmware
+	@[ "$(MICROPYTHON_DIR)" != "$(CURDIR)/$(BUILD)/micropython-$(MICROPYTHON_VERSION)" ] || \
+		scripts/fetch_micropython.sh $(BUILD)
 
 packages-python:
 	@scripts/ensure_packages.sh python3-venv python3-dev gcc libc6-dev
 
 packages-firmware:
-	@scripts/ensure_packages.sh cmake make gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf
+	@scripts/ensure_packages.sh cmake make gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
+		gcc libc6-dev debian-archive-keyring xz-utils
 
 # The C run loop is part of the install, so its sources are among the reasons to install anew.
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard host_tools/k210kit/board/core/fast/*) | packages-python

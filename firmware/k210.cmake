@@ -35,10 +35,8 @@ target_compile_options(
          -fno-omit-frame-pointer
          # Rocket traps every access that is not aligned.
          -mstrict-align
-         $<$<COMPILE_LANGUAGE:C>:-g>
-         -Wall
-         -Wextra
-         -Werror)
+         $<$<COMPILE_LANGUAGE:C>:-g>)
+target_compile_options(k210 PRIVATE -Wall -Wextra -Werror)
 target_link_options(
   k210
   PUBLIC

@@ -38,8 +38,15 @@ bool bsp_wait(const volatile bool *done, uint64_t timeout_us);
 // Sleeps in WFI for at least so many microseconds; interrupts are served meanwhile.
 void bsp_sleep_us(uint64_t us);
 
-// Sleeps until an interrupt has been served, at most until mtime has reached `deadline`. Returns at
-// once when `*flag` is set.
-void bsp_sleep_unless(const volatile bool *flag, uint64_t deadline);
+// How many interrupts the calling hart has served, modulo 2^32. What a handler may have changed need
+// be looked at again only when this differs.
+uint32_t bsp_interrupts_served(void);
+
+// Sleeps until an interrupt has been served since `served` was that count, or mtime has reached
+// `deadline`.
+void bsp_sleep_since(uint32_t served, uint64_t deadline);
+
+// Whether the calling hart serves an interrupt now.
+bool bsp_in_interrupt(void);
 
 #endif // K210_BSP_H

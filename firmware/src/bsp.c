@@ -33,10 +33,10 @@ void secondary_main(void) {
     core1.func(core1.ctx);
 }
 
-void bsp_sleep_unless(const volatile bool *flag, uint64_t deadline) {
+void bsp_sleep_since(uint32_t served, uint64_t deadline) {
     uint64_t state = bsp_irq_save();
     // An interrupt between this look and the WFI stays pending, and WFI returns at once.
-    if (!*flag) {
+    if (bsp_interrupts_served() == served && clint_get_time() < deadline) {
         clint_alarm_set(CLINT_ALARM_WAIT, deadline);
         __asm__ volatile("wfi");
         if (!state) {
@@ -47,11 +47,13 @@ void bsp_sleep_unless(const volatile bool *flag, uint64_t deadline) {
 }
 
 static bool wait_until(const volatile bool *done, uint64_t deadline) {
-    while (!*done && clint_get_time() < deadline) {
-        bsp_sleep_unless(done, deadline);
+    for (;;) {
+        uint32_t served = bsp_interrupts_served();
+        if (*done || clint_get_time() >= deadline) {
+            return *done;
+        }
+        bsp_sleep_since(served, deadline);
     }
-    clint_alarm_set(CLINT_ALARM_WAIT, CLINT_NEVER);
-    return *done;
 }
 
 bool bsp_wait(const volatile bool *done, uint64_t timeout_us) {

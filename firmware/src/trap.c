@@ -4,7 +4,21 @@
 #include "plic.h"
 #include "trap.h"
 
+static struct {
+    volatile uint32_t served, depth;
+} interrupts[PLATFORM_NUM_CORES];
+
+uint32_t bsp_interrupts_served(void) {
+    return interrupts[current_coreid()].served;
+}
+
+bool bsp_in_interrupt(void) {
+    return interrupts[current_coreid()].depth != 0;
+}
+
 void trap_serve_interrupt(unsigned number) {
+    unsigned hart = current_coreid();
+    interrupts[hart].depth++;
     switch (number) {
         case IRQ_M_EXT:
             plic_interrupt();
@@ -16,6 +30,8 @@ void trap_serve_interrupt(unsigned number) {
             clint_ipi_interrupt();
             break;
     }
+    interrupts[hart].served++;
+    interrupts[hart].depth--;
 }
 
 __attribute__((weak)) uintptr_t handle_trap(uint64_t cause, uintptr_t epc, uint64_t *x) {

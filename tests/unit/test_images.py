@@ -166,3 +166,11 @@ def test_a_file_is_told_by_its_content(tmp_path):
     assert flash_files.load(tmp_path / "p.kfpkg").pieces[0][:2] == (4096, header.wrap(raw))
     with pytest.raises(K210Error, match="cannot read"):
         flash_files.load(tmp_path / "missing.bin")
+
+
+@given(st.lists(st.tuples(st.integers(0, (16 << 20) - 1), st.binary(max_size=50), st.booleans()), min_size=1, max_size=4))
+def test_a_written_kfpkg_comes_back(items):
+    entries = [kfpkg.Entry(address, f"{n}.bin", data, prefix) for n, (address, data, prefix) in enumerate(items)]
+    package = kfpkg.write(entries)
+    assert kfpkg.read(package) == entries
+    assert kfpkg.write(entries) == package

@@ -33,6 +33,21 @@ class Entry:
         return header.wrap(self.data) if self.add_header else self.data
 
 
+def write(entries: list[Entry]) -> bytes:
+    """A package of these entries; the same ones give the same bytes."""
+    listed = [
+        {"address": entry.address, "bin": entry.name, "sha256Prefix": entry.add_header, "reverse4Bytes": False}
+        for entry in entries
+    ]
+    files = {LIST_NAME: json.dumps({"version": "0.1.0", "files": listed}, indent=2).encode()}
+    files |= {entry.name: entry.data for entry in entries}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
 def _parse_list(text: str) -> list[dict[str, object]]:
     quoted = re.sub(r'("address"\s*:\s*)(0[xX][0-9a-fA-F]+)', r'\1"\2"', text)
     quoted = re.sub(r",(\s*[\]}])", r"\1", quoted)

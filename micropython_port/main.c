@@ -1,0 +1,93 @@
+// Start, the life of an interpreter, soft reset.
+
+#include "py/builtin.h"
+#include "py/compile.h"
+#include "py/cstack.h"
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "shared/readline/readline.h"
+#include "shared/runtime/gchelper.h"
+#include "shared/runtime/pyexec.h"
+#include "shared/runtime/softtimer.h"
+
+#include "bsp.h"
+#include "clint.h"
+#include "console.h"
+#include "mpthreadport.h"
+#include "plic.h"
+#include "sysctl.h"
+#include "trap.h"
+
+extern char _heap_start[], _heap_end[], _stack_end[], _stack_size[];
+
+const char k210_help_text[] = "MicroPython for the Kendryte K210.\n"
+                              "\n"
+                              "/flash is the file system in the flash chip, /sd the card's when one is in at start.\n"
+                              "Hold BOOT at reset to skip boot.py and main.py.\n"
+                              "\n"
+                              "CTRL-A  raw REPL        CTRL-B  normal REPL\n"
+                              "CTRL-C  interrupts      CTRL-D  soft reset\n"
+                              "CTRL-E  paste mode\n"
+                              "\n"
+                              "help(object) tells about an object, help('modules') lists the modules.\n";
+
+static void chip_init(void) {
+    sysctl_cpu_set_freq(MICROPY_HW_CPU_HZ);
+    plic_init();
+    clint_ipi_init();
+    sysctl_enable_irq();
+    console_init();
+    soft_timer_init();
+}
+
+// Both return false when a soft reset was asked for.
+static bool run_scripts(void) {
+    int result = pyexec_file_if_exists("boot.py");
+    if (!(result & PYEXEC_FORCED_EXIT) && pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && result != 0) {
+        result = pyexec_file_if_exists("main.py");
+    }
+    return !(result & PYEXEC_FORCED_EXIT);
+}
+
+static void run_repl(void) {
+    while ((pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl() : pyexec_friendly_repl()) == 0) {
+    }
+}
+
+static void live(void) {
+    mp_init();
+    readline_init0();
+    pyexec_frozen_module("_boot.py", false);
+    if (run_scripts()) {
+        run_repl();
+    }
+    mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
+    mp_thread_deinit();
+    soft_timer_deinit();
+    gc_sweep_all();
+    mp_deinit();
+}
+
+int main(void) {
+    chip_init();
+    mp_thread_init();
+    mp_cstack_init_with_top(_stack_end, (size_t)_stack_size);
+    gc_init(_heap_start, _heap_end);
+    for (;;) {
+        live();
+    }
+}
+
+void gc_collect(void) {
+    gc_collect_start();
+    gc_helper_collect_regs_and_stack();
+    mp_thread_gc_others();
+    soft_timer_gc_mark_all();
+    gc_collect_end();
+}
+
+void nlr_jump_fail(void *val) {
+    mp_obj_print_exception(&mp_plat_print, MP_OBJ_FROM_PTR(val));
+    crash_message("an exception that nothing catches");
+}

@@ -1,0 +1,31 @@
+# What the firmware is made of besides MicroPython's core.
+
+set(MICROPY_SOURCE_SHARED
+    ${MICROPY_DIR}/shared/readline/readline.c
+    ${MICROPY_DIR}/shared/runtime/gchelper_native.c
+    ${MICROPY_DIR}/shared/runtime/interrupt_char.c
+    ${MICROPY_DIR}/shared/runtime/mpirq.c
+    ${MICROPY_DIR}/shared/runtime/pyexec.c
+    ${MICROPY_DIR}/shared/runtime/softtimer.c
+    ${MICROPY_DIR}/shared/runtime/stdout_helpers.c
+    ${MICROPY_DIR}/shared/runtime/sys_stdio_mphal.c
+    ${MICROPY_DIR}/shared/timeutils/timeutils.c)
+
+set(MICROPY_SOURCE_LIB
+    ${MICROPY_DIR}/lib/littlefs/lfs2.c ${MICROPY_DIR}/lib/littlefs/lfs2_util.c
+    ${MICROPY_DIR}/lib/oofatfs/ff.c ${MICROPY_DIR}/lib/oofatfs/ffunicode.c
+    ${MICROPY_DIR}/shared/runtime/gchelper_rv64i.s)
+
+set(MICROPY_SOURCE_PORT
+    ${MICROPY_PORT_DIR}/console.c
+    ${MICROPY_PORT_DIR}/fatfs_port.c
+    ${MICROPY_PORT_DIR}/main.c
+    ${MICROPY_PORT_DIR}/modk210.c
+    ${MICROPY_PORT_DIR}/mphalport.c
+    ${MICROPY_PORT_DIR}/mpthreadport.c
+    ${MICROPY_PORT_DIR}/random_pool.c)
+
+# Compiled as part of a file of extmod, scanned for names all the same.
+set(MICROPY_SOURCE_INCLUDED
+    ${MICROPY_PORT_DIR}/modmachine.c ${MICROPY_PORT_DIR}/modos.c
+    ${MICROPY_PORT_DIR}/modtime.c)
