@@ -168,7 +168,9 @@ def test_a_file_is_told_by_its_content(tmp_path):
         flash_files.load(tmp_path / "missing.bin")
 
 
-@given(st.lists(st.tuples(st.integers(0, (16 << 20) - 1), st.binary(max_size=50), st.booleans()), min_size=1, max_size=4))
+@given(
+    st.lists(st.tuples(st.integers(0, (16 << 20) - 1), st.binary(max_size=50), st.booleans()), min_size=1, max_size=4)
+)
 def test_a_written_kfpkg_comes_back(items):
     entries = [kfpkg.Entry(address, f"{n}.bin", data, prefix) for n, (address, data, prefix) in enumerate(items)]
     package = kfpkg.write(entries)

@@ -120,6 +120,7 @@ class Board:
             raise
         self._live_offset = 0.0
         self._poll_at = 0.0
+        self._carried = 0
 
     # ---- Building
 
@@ -464,15 +465,21 @@ class Board:
                 self._lcd_next += self._lcd_every
                 self.lcd.save(self._lcd_path)
             ahead = self._ahead_of_peer()
-        if ahead > AHEAD_SECONDS:
-            time.sleep(min(ahead - AHEAD_SECONDS, POLL_SECONDS))
+        endpoint = self._endpoint
+        if ahead > AHEAD_SECONDS and endpoint is not None:
+            endpoint.wait(min(ahead - AHEAD_SECONDS, POLL_SECONDS))
             with self._lock:
                 self._poll(force=True)
         return True
 
     def _ahead_of_peer(self) -> float:
-        """Seconds by which an idle board's time is ahead of the host's, when a live peer is there."""
-        if self._endpoint is None or not all(engine.state.idle for engine in self.machine.engines):
+        """Seconds by which an idle board's time is ahead of the host's, when a live peer is there.
+
+        While the line carries bytes the peer waits for the board, not the other way round.
+        """
+        carried, self._carried = self._carried, self.line.carried
+        idle = all(engine.state.idle for engine in self.machine.engines)
+        if self._endpoint is None or not idle or carried != self._carried:
             self._live_offset = self.now - time.monotonic()
             return 0.0
         return self.now - time.monotonic() - self._live_offset

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import select
 import socket
 import struct
 from typing import Protocol
@@ -79,6 +80,13 @@ class Rfc2217Endpoint:
         if self.control is not None:
             self.control.poll()
 
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, less when a client comes or has sent something."""
+        sources: list[socket.socket] = [self._listener]
+        if self._client is not None and self.line.pending < READ_AHEAD:
+            sources.append(self._client.socket)
+        select.select(sources, [], [], seconds)
+
     def close(self) -> None:
         """Drop the client and stop listening."""
         self._drop()
@@ -106,7 +114,7 @@ class _Client:
     """One connection; also the "connection" that PortManager writes its answers to."""
 
     def __init__(self, connection: socket.socket, line: SerialLine, control: ControlLines | None) -> None:
-        self._socket, self._line = connection, line
+        self.socket, self._line = connection, line
         self._out = bytearray()
         self._port = _Port(line, control, self)
         self._manager = PortManager(self._port, self)  # type: ignore[arg-type]
@@ -128,7 +136,7 @@ class _Client:
         if room <= 0:
             return True  # TCP makes the client wait
         try:
-            data = self._socket.recv(room)
+            data = self.socket.recv(room)
         except BlockingIOError:
             return True
         except OSError:
@@ -154,7 +162,7 @@ class _Client:
             return False
         try:
             while self._out:
-                del self._out[: self._socket.send(self._out)]
+                del self._out[: self.socket.send(self._out)]
         except BlockingIOError:
             return True
         except OSError:
@@ -165,7 +173,7 @@ class _Client:
         """Hang up: the line follows the board's rate again, DTR and RTS fall."""
         with contextlib.suppress(OSError):
             self._send()
-        self._socket.close()
+        self.socket.close()
         self._port.hang_up()
 
 

@@ -34,6 +34,10 @@ class SerialEndpoint(Protocol):
         """Move what there is; returns at once."""
         ...
 
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, less when the host has something for the board."""
+        ...
+
     def close(self) -> None:
         """Let go of terminals and sockets; may be called twice."""
         ...
@@ -55,6 +59,10 @@ class MemoryEndpoint:
 
     def poll(self) -> None:
         """Nothing to move."""
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; what is written meanwhile goes to the line itself."""
+        time.sleep(seconds)
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -94,6 +102,11 @@ class _Descriptors:
                 return
             del self._out[:done]
 
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, less when there is something to read."""
+        listening = not self.eof and self.line.pending < READ_AHEAD
+        select.select([self._read_fd] if listening else [], [], [], seconds)
+
     @staticmethod
     def _ready(fd: int, *, reading: bool) -> bool:
         try:
@@ -125,6 +138,13 @@ class StdioEndpoint(_Descriptors):
             raw[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG)
             raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
             termios.tcsetattr(stdin, termios.TCSADRAIN, raw)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, less when there is something to read."""
+        if self.hold:
+            time.sleep(seconds)
+        else:
+            super().wait(seconds)
 
     def poll(self) -> None:
         """Keys to the board, the board's output to the screen."""

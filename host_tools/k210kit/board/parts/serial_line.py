@@ -104,6 +104,8 @@ class SerialLine:
         self._listeners: list[Callable[[bytes], None]] = []
         self._event: Event | None = None
         self._breaking = False
+        self.carried = 0
+        """Bytes that have gone over the line so far, both ways together."""
         wiring.attach(self)
         wiring.fpioa.pads[rx_pad].drive(True, self)
 
@@ -152,6 +154,7 @@ class SerialLine:
             heard = (hear(byte, baud, form, own_baud, own) for byte in data)
             data = bytes(character.byte for character in heard if character is not None)
         self._from_board += data
+        self.carried += len(data)
         for listener in self._listeners:
             listener(data)
 
@@ -169,6 +172,7 @@ class SerialLine:
     def _arrived(self) -> None:
         self._event = None
         byte = self._to_board.popleft()
+        self.carried += 1
         baud, form, port = self._sending()
         if self._to_board:
             self._start()
