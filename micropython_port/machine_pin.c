@@ -242,8 +242,7 @@ void mp_hal_pin_od_high(mp_hal_pin_obj_t pin) {
 
 static const mp_rom_map_elem_t board_pins_table[] = {MACHINE_PIN_BOARD_PINS};
 static MP_DEFINE_CONST_DICT(board_pins_dict, board_pins_table);
-static MP_DEFINE_CONST_OBJ_TYPE(
-    board_pins_type, MP_QSTR_board, MP_TYPE_FLAG_NONE, locals_dict, &board_pins_dict);
+static MP_DEFINE_CONST_OBJ_TYPE(board_pins_type, MP_QSTR_board, MP_TYPE_FLAG_NONE, locals_dict, &board_pins_dict);
 
 static const machine_pin_obj_t *find_by_name(mp_obj_t name) {
     mp_map_elem_t *found = mp_map_lookup((mp_map_t *)&board_pins_dict.map, name, MP_MAP_LOOKUP);
@@ -342,8 +341,8 @@ static void set_mode(unsigned pad, mp_int_t mode, mp_obj_t value, mp_int_t alt) 
             break;
         case MP_HAL_PIN_MODE_ALT:
             if (alt < 0 || alt >= FUNC_MAX) {
-                mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("alt=%d is not between 0 and %d"), (int)alt,
-                    FUNC_MAX - 1);
+                mp_raise_msg_varg(
+                    &mp_type_ValueError, MP_ERROR_TEXT("alt=%d is not between 0 and %d"), (int)alt, FUNC_MAX - 1);
             }
             fpioa_set_function(pad, alt);
             break;
@@ -352,8 +351,7 @@ static void set_mode(unsigned pad, mp_int_t mode, mp_obj_t value, mp_int_t alt) 
     }
 }
 
-static mp_obj_t init_helper(
-    const machine_pin_obj_t *self, size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+static mp_obj_t init_helper(const machine_pin_obj_t *self, size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_mode, ARG_pull, ARG_value, ARG_drive, ARG_alt };
     static const mp_arg_t allowed_args[] = {
         {MP_QSTR_mode, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
@@ -475,8 +473,9 @@ static void run_level_handler(mp_sched_node_t *node) {
 }
 
 static unsigned pending_of(unsigned channel) {
-    return (gpiohs->fall_ip >> channel & 1 ? GPIO_PE_FALLING : 0) | (gpiohs->rise_ip >> channel & 1 ? GPIO_PE_RISING : 0)
-        | (gpiohs->low_ip >> channel & 1 ? GPIO_PE_LOW : 0) | (gpiohs->high_ip >> channel & 1 ? GPIO_PE_HIGH : 0);
+    return (gpiohs->fall_ip >> channel & 1 ? GPIO_PE_FALLING : 0)
+        | (gpiohs->rise_ip >> channel & 1 ? GPIO_PE_RISING : 0) | (gpiohs->low_ip >> channel & 1 ? GPIO_PE_LOW : 0)
+        | (gpiohs->high_ip >> channel & 1 ? GPIO_PE_HIGH : 0);
 }
 
 static int handle(void *ctx) {

@@ -47,8 +47,8 @@ uint64_t mp_hal_time_ns(void) {
     timeutils_struct_time_t tm;
     uint32_t ns;
     machine_rtc_get(&tm, &ns);
-    uint64_t seconds
-        = timeutils_seconds_since_epoch(tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    uint64_t seconds =
+        timeutils_seconds_since_epoch(tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
     return seconds * 1000000000 + ns;
 }
 

@@ -160,8 +160,8 @@ static mp_obj_t init_helper(timer_obj_t *self, size_t n_args, const mp_obj_t *po
         // shared/runtime/softtimer.c does not let its callbacks start or stop timers.
         mp_raise_ValueError(MP_ERROR_TEXT("hard=True needs a hardware timer, Timer(0) to Timer(11)"));
     }
-    double period_ms = period_from(
-        args[ARG_freq].u_obj, args[ARG_period].u_int, self->id == VIRTUAL ? FREQ_MAX_VIRTUAL : FREQ_MAX);
+    double period_ms =
+        period_from(args[ARG_freq].u_obj, args[ARG_period].u_int, self->id == VIRTUAL ? FREQ_MAX_VIRTUAL : FREQ_MAX);
     stop(self);
     self->mode = mode;
     self->period_ms = period_ms;
@@ -246,7 +246,6 @@ void machine_timer_deinit_all(void) {
         }
     }
     memset(MP_STATE_PORT(machine_timer_obj), 0, sizeof MP_STATE_PORT(machine_timer_obj));
-    soft_timer_deinit();
 }
 
 static const mp_rom_map_elem_t timer_locals_dict_table[] = {

@@ -13,7 +13,7 @@
 // Clock on, at that frequency.
 void machine_timer_start_block(unsigned block);
 
-// At a soft reset: stops all, hardware and virtual ones, and forgets them.
+// At a soft reset: stop all channels and forget who had them.
 void machine_timer_deinit_all(void);
 void machine_pwm_deinit_all(void);
 
