@@ -14,6 +14,10 @@
 #include "bsp.h"
 #include "clint.h"
 #include "console.h"
+#include "fpioa.h"
+#include "machine_pin.h"
+#include "machine_rtc.h"
+#include "machine_timer.h"
 #include "mpthreadport.h"
 #include "plic.h"
 #include "sysctl.h"
@@ -37,7 +41,9 @@ static void chip_init(void) {
     plic_init();
     clint_ipi_init();
     sysctl_enable_irq();
+    fpioa_init();
     console_init();
+    machine_rtc_start();
     soft_timer_init();
 }
 
@@ -65,6 +71,9 @@ static void live(void) {
     mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
     mp_thread_deinit();
     soft_timer_deinit();
+    machine_pin_deinit_all();
+    machine_timer_deinit_all();
+    machine_pwm_deinit_all();
     gc_sweep_all();
     mp_deinit();
 }

@@ -39,7 +39,10 @@ static const mp_obj_base_t mem64_obj = {&mem64_type};
 
 // Classes of this port that extmod/modmachine.c does not list.
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS                                                                               \
-    {MP_ROM_QSTR(MP_QSTR_mem64), MP_ROM_PTR(&mem64_obj)}, {MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(RESET_PWRON)}, \
+    {MP_ROM_QSTR(MP_QSTR_mem64), MP_ROM_PTR(&mem64_obj)}, {MP_ROM_QSTR(MP_QSTR_Pin), MP_ROM_PTR(&machine_pin_type)},   \
+        {MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type)},                                                     \
+        {MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type)},                                                 \
+        {MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(RESET_PWRON)},                                                   \
         {MP_ROM_QSTR(MP_QSTR_HARD_RESET), MP_ROM_INT(RESET_HARD)},                                                     \
         {MP_ROM_QSTR(MP_QSTR_WDT_RESET), MP_ROM_INT(RESET_WDT)},                                                       \
         {MP_ROM_QSTR(MP_QSTR_DEEPSLEEP_RESET), MP_ROM_INT(RESET_DEEPSLEEP)},                                           \

@@ -79,7 +79,3 @@ void soft_timer_schedule_at_ms(uint32_t ticks_ms) {
 void soft_timer_init(void) {
     clint_alarm_register(CLINT_ALARM_SYSTEM, system_alarm, NULL);
 }
-
-uint64_t mp_hal_time_ns(void) {
-    return sysctl_get_time_us() * 1000;
-}

@@ -5,6 +5,7 @@
 #include "py/ringbuf.h"
 
 #include "bsp.h"
+#include "machine_pin.h"
 #include "sysctl.h"
 
 #define MICROPY_BEGIN_ATOMIC_SECTION() bsp_irq_save()

@@ -12,6 +12,8 @@ set(MICROPY_SOURCE_SHARED
     ${MICROPY_DIR}/shared/timeutils/timeutils.c)
 
 set(MICROPY_SOURCE_LIB
+    ${MICROPY_DIR}/drivers/bus/softspi.c
+    ${MICROPY_DIR}/drivers/dht/dht.c
     ${MICROPY_DIR}/lib/littlefs/lfs2.c ${MICROPY_DIR}/lib/littlefs/lfs2_util.c
     ${MICROPY_DIR}/lib/oofatfs/ff.c ${MICROPY_DIR}/lib/oofatfs/ffunicode.c
     ${MICROPY_DIR}/shared/runtime/gchelper_rv64i.s)
@@ -19,6 +21,10 @@ set(MICROPY_SOURCE_LIB
 set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/console.c
     ${MICROPY_PORT_DIR}/fatfs_port.c
+    ${MICROPY_PORT_DIR}/machine_bitstream.c
+    ${MICROPY_PORT_DIR}/machine_pin.c
+    ${MICROPY_PORT_DIR}/machine_rtc.c
+    ${MICROPY_PORT_DIR}/machine_timer.c
     ${MICROPY_PORT_DIR}/main.c
     ${MICROPY_PORT_DIR}/modk210.c
     ${MICROPY_PORT_DIR}/mphalport.c
@@ -27,5 +33,6 @@ set(MICROPY_SOURCE_PORT
 
 # Compiled as part of a file of extmod, scanned for names all the same.
 set(MICROPY_SOURCE_INCLUDED
+    ${MICROPY_PORT_DIR}/machine_pwm.c ${MICROPY_PORT_DIR}/machine_wdt.c
     ${MICROPY_PORT_DIR}/modmachine.c ${MICROPY_PORT_DIR}/modos.c
     ${MICROPY_PORT_DIR}/modtime.c)

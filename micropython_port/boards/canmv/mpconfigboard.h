@@ -1,0 +1,2 @@
+// CanMV K210.
+#define MICROPY_HW_BOARD_NAME "CanMV K210"

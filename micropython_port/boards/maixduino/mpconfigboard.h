@@ -1,0 +1,2 @@
+// Sipeed Maixduino.
+#define MICROPY_HW_BOARD_NAME "Sipeed Maixduino"
