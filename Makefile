@@ -43,6 +43,8 @@ bench: $(VENV)/.installed packages-firmware
 
 firmware: $(VENV)/.installed packages-firmware micropython-source
 	@mkdir -p $(FIRMWARE_BUILD)
+	@# MicroPython's rules do not make it anew when a name that it defines has entered the core since.
+	@rm -f $(FIRMWARE_BUILD)/frozen_content.c
 	@($(MICROPY_ENV) && cmake -S micropython_port -B $(FIRMWARE_BUILD) -DMICROPY_DIR=$(MICROPYTHON_DIR) \
 		-DMICROPY_BOARD=$(BOARD) -DUSER_C_MODULES="$(USER_C_MODULES)" && \
 		cmake --build $(FIRMWARE_BUILD) --parallel $(JOBS)) >$(FIRMWARE_BUILD)/log 2>&1 || \
