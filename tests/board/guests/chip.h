@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fpioa.h"
+
 #define GPIOHS (0x38001000ul)
 #define FFT (0x42000000ul)
 #define DMAC (0x50000000ul)
@@ -24,20 +26,6 @@
 
 #define R32(base, offset) (*(volatile uint32_t *)((base) + (offset)))
 #define R64(base, offset) (*(volatile uint64_t *)((base) + (offset)))
-
-// Functions of the FPIOA
-#define FUNC_SPI0_SS3 (15)
-#define FUNC_SPI0_SCLK (17)
-#define FUNC_GPIOHS0 (24)
-#define FUNC_GPIO0 (56)
-#define FUNC_UART1_RX (64)
-#define FUNC_UART1_TX (65)
-#define FUNC_SPI1_D0 (70)
-#define FUNC_SPI1_D1 (71)
-#define FUNC_SPI1_SCLK (83)
-#define FUNC_I2C0_SCLK (126)
-#define FUNC_I2C0_SDA (127)
-#define FUNC_TIMER0_TOGGLE1 (190)
 
 // What a DMA channel can be tied to.
 enum {
