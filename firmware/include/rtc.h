@@ -27,7 +27,7 @@ typedef struct {
 
 #define RTC_DATE(century_year, month, day, wday)                                                                       \
     ((uint32_t)(wday) | (uint32_t)(day) << 8 | (uint32_t)(month) << 16 | (uint32_t)(century_year) << 20)
-#define RTC_DATE_WDAY(date) ((int)((date)&7)) // 0: Sunday
+#define RTC_DATE_WDAY(date) ((int)((date) & 7)) // 0: Sunday
 #define RTC_DATE_DAY(date) ((int)((date) >> 8 & 31))
 #define RTC_DATE_MONTH(date) ((int)((date) >> 16 & 15))
 #define RTC_DATE_YEAR(date) ((int)((date) >> 20)) // 0 to 99
@@ -35,7 +35,7 @@ typedef struct {
 #define RTC_TIME_SECOND(time) ((int)((time) >> 10 & 63))
 #define RTC_TIME_MINUTE(time) ((int)((time) >> 16 & 63))
 #define RTC_TIME_HOUR(time) ((int)((time) >> 24 & 31))
-#define RTC_EXTENDED_CENTURY(extended) ((int)((extended)&31))
+#define RTC_EXTENDED_CENTURY(extended) ((int)((extended) & 31))
 
 #define RTC_TICK_ENABLE (1u << 0)
 #define RTC_ALARM_ENABLE (1u << 1)

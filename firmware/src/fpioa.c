@@ -86,8 +86,7 @@ static int change(int number, uint32_t mask, uint32_t bits) {
 }
 
 int fpioa_init(void) {
-    sysctl->clk_en_cent |= 1u << 3; // APB0
-    sysctl->clk_en_peri |= 1u << 20; // FPIOA
+    sysctl_clock_enable(SYSCTL_CLOCK_FPIOA);
     uint32_t high[FUNC_MAX / 32] = {0};
     high[FUNC_SPI0_ARB / 32] |= 1u << FUNC_SPI0_ARB % 32;
     high[FUNC_SPI1_ARB / 32] |= 1u << FUNC_SPI1_ARB % 32;

@@ -23,9 +23,9 @@ void gpio_set_drive_mode(uint8_t pin, gpio_drive_mode_t mode) {
         return;
     }
     fpioa_set_io_pull(fpioa_get_io_by_function(FUNC_GPIO0 + pin),
-        mode == GPIO_DM_INPUT_PULL_UP           ? FPIOA_PULL_UP
+        mode == GPIO_DM_INPUT_PULL_UP         ? FPIOA_PULL_UP
             : mode == GPIO_DM_INPUT_PULL_DOWN ? FPIOA_PULL_DOWN
-                                                : FPIOA_PULL_NONE);
+                                              : FPIOA_PULL_NONE);
     put_bit(&gpio->direction, pin, mode == GPIO_DM_OUTPUT);
 }
 

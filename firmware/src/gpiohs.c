@@ -20,9 +20,9 @@ void gpiohs_set_drive_mode(uint8_t pin, gpio_drive_mode_t mode) {
         return;
     }
     fpioa_set_io_pull(fpioa_get_io_by_function(FUNC_GPIOHS0 + pin),
-        mode == GPIO_DM_INPUT_PULL_UP           ? FPIOA_PULL_UP
+        mode == GPIO_DM_INPUT_PULL_UP         ? FPIOA_PULL_UP
             : mode == GPIO_DM_INPUT_PULL_DOWN ? FPIOA_PULL_DOWN
-                                                : FPIOA_PULL_NONE);
+                                              : FPIOA_PULL_NONE);
     uint64_t state = bsp_irq_save();
     put_bit(&gpiohs->input_en, 1u << pin, true);
     put_bit(&gpiohs->output_en, 1u << pin, mode == GPIO_DM_OUTPUT);
@@ -103,6 +103,7 @@ void gpiohs_irq_register(uint8_t pin, uint32_t priority, plic_irq_callback_t cal
 void gpiohs_irq_unregister(uint8_t pin) {
     if (pin < GPIOHS_NUM_PINS) {
         gpiohs_set_pin_edge(pin, GPIO_PE_NONE);
+        plic_irq_disable(IRQN_GPIOHS0_INTERRUPT + pin);
         plic_irq_unregister(IRQN_GPIOHS0_INTERRUPT + pin);
         pins[pin].func = NULL;
         pins[pin].callback = NULL;

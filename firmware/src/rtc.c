@@ -22,8 +22,8 @@ static uint32_t handled_date, handled_time;
 
 int rtc_timer_set_mode(rtc_timer_mode_t timer_mode) {
     uint32_t mode = timer_mode == RTC_TIMER_RUNNING ? RTC_READ_ENABLE
-        : timer_mode == RTC_TIMER_SETTING          ? RTC_WRITE_ENABLE
-                                                   : 0;
+        : timer_mode == RTC_TIMER_SETTING           ? RTC_WRITE_ENABLE
+                                                    : 0;
     // What was written before takes a clock of the crystal to arrive (SDK, rtc.c).
     uint32_t cycles = sysctl_clock_get_freq(SYSCTL_CLOCK_CPU) / SYSCTL_CLOCK_FREQ_IN0 + 1;
     for (uint64_t start = read_cycle(); read_cycle() - start < cycles;) {
@@ -94,8 +94,7 @@ int rtc_get_yday(int year, int month, int day) {
 }
 
 int rtc_get_wday(int year, int month, int day) {
-    // Days since the Sunday before year 1 of the Gregorian calendar, taken back by 400 years' 146,097 (20,871 weeks)
-    // when it comes to year 0.
+    // Days since a Sunday, the last day of year 0; year 0 itself counts as year 400, whole weeks later.
     int before = year + 399;
     return (before * 365 + before / 4 - before / 100 + before / 400 + rtc_get_yday(year, month, day)) % 7;
 }
@@ -306,6 +305,7 @@ static void configure(void) {
         (tick.callback || alarm.callback ? RTC_TICK_ENABLE : 0) | (alarm.callback ? RTC_ALARM_ENABLE : 0)
             | RTC_TICK_MODE(mode));
     if (!tick.callback && !alarm.callback) {
+        plic_irq_disable(IRQN_RTC_INTERRUPT);
         plic_irq_unregister(IRQN_RTC_INTERRUPT);
     }
 }

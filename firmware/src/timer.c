@@ -58,8 +58,8 @@ size_t timer_set_interval(timer_device_number_t timer_number, timer_channel_numb
 }
 
 void timer_set_enable(timer_device_number_t timer_number, timer_channel_number_t channel, uint32_t enable) {
-    timer[timer_number]->channel[channel].control
-        = enable ? TIMER_CR_USER_MODE | TIMER_CR_ENABLE : TIMER_CR_INTERRUPT_MASK;
+    timer[timer_number]->channel[channel].control =
+        enable ? TIMER_CR_USER_MODE | TIMER_CR_ENABLE : TIMER_CR_INTERRUPT_MASK;
 }
 
 static void handle_channel(timer_device_number_t device, timer_channel_number_t channel) {
@@ -118,6 +118,7 @@ int timer_irq_unregister(timer_device_number_t device, timer_channel_number_t ch
     bsp_irq_restore(state);
     unsigned other = channel ^ 1;
     if (!instances[device][other].callback && !instances[device][other].func) {
+        plic_irq_disable(line_of(device, channel));
         plic_irq_unregister(line_of(device, channel));
     }
     return 0;

@@ -51,6 +51,7 @@ void wdt_feed(wdt_device_number_t id) {
 }
 
 void wdt_stop(wdt_device_number_t id) {
+    plic_irq_disable(IRQN_WDT0_INTERRUPT + id);
     plic_irq_unregister(IRQN_WDT0_INTERRUPT + id);
     sysctl_reset(SYSCTL_RESET_WDT0 + id);
 }
