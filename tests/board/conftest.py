@@ -21,7 +21,7 @@ BUILD = ROOT / "build/guests"
 COMPILER = "riscv64-unknown-elf-gcc"
 DONE = re.compile(rb"done (\d+) failed (\d+)\r\n")
 SECONDS = 5.0
-"""Virtual time that a guest may take."""
+"""Virtual time that a guest may take, unless its test says otherwise."""
 
 
 @dataclass
@@ -58,14 +58,14 @@ def guests() -> Path:
         return build_guests()
 
 
-def finish(board: Board) -> Report:
-    """Run a guest to its last line."""
+def finish(board: Board, seconds: float) -> Report:
+    """Run a guest to its last line, for so much virtual time at most."""
     found = None
-    while found is None and board.now < SECONDS:
+    while found is None and board.now < seconds:
         board.run(0.01)  # always the same steps, so that two runs end at the same instruction
         found = DONE.search(board.output)
     output = board.output.decode(errors="replace").replace("\r\n", "\n")
-    assert found, f"the guest did not finish within {SECONDS} virtual seconds; its output: {output[-2000:]}"
+    assert found, f"the guest did not finish within {seconds} virtual seconds; its output: {output[-2000:]}"
     engines = board.machine.engines
     registers = [
         [engine.pc, *(engine.x(index) for index in range(32)), *(engine.f(index) for index in range(32))]
@@ -97,11 +97,11 @@ Run = Callable[..., Report]
 def run_guest(guests: Path) -> Run:
     """Run a guest by name: `prepare(board)` attaches parts; all other arguments are Board's."""
 
-    def run(name: str, prepare: Prepare | None = None, **options: Any) -> Report:
+    def run(name: str, prepare: Prepare | None = None, seconds: float = SECONDS, **options: Any) -> Report:
         with Board(guests / f"{name}.elf", **options) as board:
             if prepare is not None:
                 prepare(board)
-            report = finish(board)
+            report = finish(board, seconds)
         assert not report.failures, "\n".join(report.failures)
         assert report.checks > 0
         return report

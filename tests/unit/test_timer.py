@@ -177,6 +177,15 @@ def test_changing_the_duty_takes_effect_at_the_next_phase() -> None:
     assert seen == [(50, True), (100, False), (190, True), (200, False), (290, True), (300, False)]
 
 
+def test_a_short_phase_of_a_long_period_is_driven() -> None:
+    bench = Bench(outputs=True)
+    seen = edges(bench, 0)
+    bench.timer.write(LOAD2, 4, 0)
+    bench.start(0, 98, control=0xF)
+    bench.us(250)
+    assert seen == [(99, True), (100, False), (199, True), (200, False)]
+
+
 def test_very_short_periods_cost_no_events() -> None:
     bench = Bench(outputs=True, hz=26_000_000)
     seen = edges(bench, 0)

@@ -20,8 +20,8 @@ log = logging.getLogger("k210kit.board")
 
 ENABLE, USER_MODE, MASKED, PWM = 1, 2, 4, 8
 CHANNELS = 4
-FASTEST_EDGE_PS = 5_000_000
-"""Outputs whose phases are shorter than this (100 kHz square) are not driven edge by edge; see `waveform`."""
+SHORTEST_PERIOD_PS = 10_000_000
+"""Outputs faster than this (100 kHz) are not driven edge by edge; see `waveform`."""
 
 
 @dataclass
@@ -143,9 +143,8 @@ class Timer(Device):
             channel.event = self.clock.at(due, lambda: self._expired(index))
 
     def _drives_edges(self, channel: _Channel) -> bool:
-        return bool(self.outputs) and duration(min(channel.period(False), channel.period(True)), self._hz) >= (
-            FASTEST_EDGE_PS
-        )
+        period = channel.period(False) + channel.period(True)
+        return bool(self.outputs) and duration(period, self._hz) >= SHORTEST_PERIOD_PS
 
     def _expired(self, index: int) -> None:
         self._channels[index].event = None
