@@ -6,7 +6,8 @@
 // sleeps, in the channels given or, where none is given, in free ones. Buffers may lie anywhere; those
 // that are not uncached words are copied on the way (see dmac.h), and then a long send can be
 // interrupted for microseconds, in which the controller's own chip select goes up. A chip select that has to stay
-// down is a GPIO's job. Functions that the SDK has without a result return true when all was moved, false after a time limit.
+// down is a GPIO's job. Functions that the SDK has without a result return true when all was moved, false after a time
+// limit.
 #ifndef K210_SPI_H
 #define K210_SPI_H
 
@@ -182,7 +183,8 @@ bool spi_dup_send_receive_data_dma(dmac_channel_number_t dma_send_channel_num,
     const uint8_t *tx_buf, size_t tx_len, uint8_t *rx_buf, size_t rx_len);
 
 // Any of the modes, frames as words. With `cb` it returns at once and the callback comes from the
-// interrupt when all is over; the next transfer on the same controller waits for that.
+// interrupt when all is over; the next transfer on the same controller waits for that. Both ways at
+// once then takes equal lengths, and what is received an uncached buffer.
 bool spi_handle_data_dma(
     spi_device_num_t spi_num, spi_chip_select_t chip_select, spi_data_t data, plic_interrupt_t *cb);
 

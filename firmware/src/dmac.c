@@ -38,7 +38,7 @@ static uint8_t bounce[DMAC_CHANNEL_MAX][BOUNCE_SIZE] IOMEM;
 
 static bool is_memory(uintptr_t address) {
     return is_memory_cache(address)
-        || (address >= SRAM_UNCACHED_BASE_ADDR && address < SRAM_UNCACHED_BASE_ADDR + SRAM_SIZE + AI_RAM_SIZE)
+        || (address >= RAM_UNCACHED_BASE_ADDR && address < RAM_UNCACHED_BASE_ADDR + RAM_SIZE + AI_RAM_SIZE)
         || address == AES_OUT_DATA;
 }
 

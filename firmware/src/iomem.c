@@ -10,7 +10,7 @@ static uint16_t taken[BLOCKS];
 static volatile int lock;
 
 bool is_memory_cache(uintptr_t address) {
-    return address >= SRAM_BASE_ADDR && address < SRAM_BASE_ADDR + SRAM_SIZE;
+    return address >= RAM_BASE_ADDR && address < RAM_BASE_ADDR + RAM_SIZE;
 }
 
 // Keeps the other hart and this one's interrupts out.

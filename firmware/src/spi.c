@@ -175,12 +175,12 @@ static void set_transfer_mode(spi_device_num_t num, spi_transfer_mode_t mode) {
     spi[num]->ctrlr0 = (spi[num]->ctrlr0 & ~(3u << shift)) | (uint32_t)mode << shift;
 }
 
-// Switches on and fills the FIFO; returns how many frames that took.
-static size_t begin(const job_t *job, uint32_t dmacr) {
+// Switches on and puts up to `most` frames into the FIFO; returns how many it were.
+static size_t begin(const job_t *job, uint32_t dmacr, size_t most) {
     volatile spi_t *s = spi[job->num];
     uint32_t words[HANDFUL];
     size_t count = frames_out(job);
-    count = count < HANDFUL ? count : HANDFUL;
+    count = count < most ? count : most;
     s->ssienr = 0;
     set_transfer_mode(job->num, job->mode);
     if (job->mode == SPI_TMOD_RECV || job->mode == SPI_TMOD_EEROM) {
@@ -227,7 +227,7 @@ static bool run_polled(const job_t *job) {
     bool both = job->mode == SPI_TMOD_TRANS_RECV, good = true;
     size_t out = frames_out(job), in = both ? out : job->mode == SPI_TMOD_TRANS ? 0 : job->rx_frames, received = 0;
     uint64_t start = sysctl_get_time_us(), limit = limit_us(job->num, out + in);
-    size_t sent = begin(job, 0);
+    size_t sent = begin(job, 0, HANDFUL);
     s->ser = 1u << job->select;
     while (good && (sent < out || received < in)) {
         uint32_t status = s->sr;
@@ -283,9 +283,7 @@ static bool send_pieces(const job_t *job, int channel, size_t sent, uint32_t *wo
     words_out(job, sent, words, next);
     for (unsigned turn = 0; next; turn ^= 1) {
         start_sending(job, channel, words + turn * half, next);
-        if (turn == 0 && sent <= HANDFUL) {
-            spi[job->num]->ser = 1u << job->select;
-        }
+        spi[job->num]->ser = 1u << job->select;
         sent += next;
         next = out - sent < half ? out - sent : half;
         words_out(job, sent, words + (turn ^ 1) * half, next);
@@ -299,7 +297,8 @@ static bool send_pieces(const job_t *job, int channel, size_t sent, uint32_t *wo
 static bool send_rest(const job_t *job, int channel, size_t sent) {
     size_t left = frames_out(job) - sent;
     size_t from = sent - job->head_frames;
-    if (in_place(job->tx, job->width) && sent >= job->head_frames && left <= job->tx_frames) {
+    bool tx_only = sent >= job->head_frames && frames_out(job) == job->head_frames + job->tx_frames;
+    if (tx_only && in_place(job->tx, job->width)) {
         start_sending(job, channel, (const uint32_t *)job->tx + (job->fill ? 0 : from), left);
         spi[job->num]->ser = 1u << job->select;
         return dmac_wait_done_timeout(channel, limit_us(job->num, left));
@@ -334,7 +333,7 @@ static bool run_dma(const job_t *job, int tx_channel, int rx_channel) {
         }
     }
     bool more = frames_out(job) > HANDFUL;
-    size_t sent = begin(job, (receives ? SPI_DMACR_RX : 0) | (more ? SPI_DMACR_TX : 0));
+    size_t sent = begin(job, (receives ? SPI_DMACR_RX : 0) | (more ? SPI_DMACR_TX : 0), HANDFUL);
     if (receives) {
         start_receiving(job, rx_channel, words ? words : job->rx);
     }
@@ -578,17 +577,16 @@ bool spi_handle_data_dma(
         spi_stop(spi_num);
         return false;
     }
-    bool receives = job.rx_frames > 0;
-    size_t sent = begin(&job, (receives ? SPI_DMACR_RX : 0) | SPI_DMACR_TX);
-    size_t left = frames_out(&job) - sent;
-    // What the interrupt waits for comes last: reception, else the last piece of sending.
+    // Nothing is sent by hand, so that there is a transfer whose end interrupts.
+    bool receives = job.rx_frames > 0, sends = job.tx_frames > 0;
+    begin(&job, (receives ? SPI_DMACR_RX : 0) | (sends ? SPI_DMACR_TX : 0), 0);
     dmac_irq_register(receives ? p->rx_channel : p->tx_channel, on_end, p, cb->priority);
     if (receives) {
         start_receiving(&job, p->rx_channel, job.rx);
     }
-    spi[spi_num]->ser = 1u << chip_select;
-    if (left || !receives) {
-        start_sending(&job, p->tx_channel, (const uint32_t *)job.tx + (job.fill ? 0 : sent), left);
+    if (sends) {
+        start_sending(&job, p->tx_channel, job.tx, job.tx_frames);
     }
+    spi[spi_num]->ser = 1u << chip_select;
     return true;
 }
