@@ -26,6 +26,7 @@ add_library(
   ${K210_DIR}/src/timer.c
   ${K210_DIR}/src/trap.c
   ${K210_DIR}/src/uarths.c
+  ${K210_DIR}/src/w25qxx.c
   ${K210_DIR}/src/wdt.c)
 target_include_directories(k210 PUBLIC ${K210_DIR}/include)
 target_compile_features(k210 PUBLIC c_std_11)

@@ -182,11 +182,25 @@ bool spi_dup_send_receive_data_dma(dmac_channel_number_t dma_send_channel_num,
     dmac_channel_number_t dma_receive_channel_num, spi_device_num_t spi_num, spi_chip_select_t chip_select,
     const uint8_t *tx_buf, size_t tx_len, uint8_t *rx_buf, size_t rx_len);
 
+// Bytes on the wire in the order of memory, for a controller that is set to frames of 32 bits with
+// `endian` 0: a quarter of the work that frames of 8 bits make. `cmd_buff` holds `cmd_len` words; the
+// other lengths are in bytes, multiples of 4.
+bool spi_send_bytes(spi_device_num_t spi_num, spi_chip_select_t chip_select, const uint32_t *cmd_buff, size_t cmd_len,
+    const uint8_t *tx_buff, size_t tx_len);
+bool spi_receive_bytes(spi_device_num_t spi_num, spi_chip_select_t chip_select, const uint32_t *cmd_buff,
+    size_t cmd_len, uint8_t *rx_buff, size_t rx_len);
+bool spi_exchange_bytes(
+    spi_device_num_t spi_num, spi_chip_select_t chip_select, const uint8_t *tx_buff, uint8_t *rx_buff, size_t length);
+
 // Any of the modes, frames as words. With `cb` it returns at once and the callback comes from the
 // interrupt when all is over; the next transfer on the same controller waits for that. Both ways at
 // once then takes equal lengths, and what is received an uncached buffer.
 bool spi_handle_data_dma(
     spi_device_num_t spi_num, spi_chip_select_t chip_select, spi_data_t data, plic_interrupt_t *cb);
+
+// Keeps a DMA channel for this controller from now on, so that transfers in one direction never have to
+// be polled for want of one. False when none is free.
+bool spi_keep_channel(spi_device_num_t spi_num);
 
 // Stops whatever the controller does and gives up the bus.
 void spi_stop(spi_device_num_t spi_num);

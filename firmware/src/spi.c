@@ -40,6 +40,7 @@ typedef struct {
     size_t head_frames, tx_frames, rx_frames;
     unsigned head_width, width; // bytes of a frame in memory
     bool fill; // tx is one frame, sent again and again
+    bool bytes; // words that hold bytes in the order of memory
     int tx_channel, rx_channel;
 } job_t;
 
@@ -51,6 +52,9 @@ typedef struct {
 } pending_t;
 
 static pending_t pending[4];
+
+// Channels kept for one controller, plus one; 0 for none.
+static uint8_t kept_channel[4];
 
 static unsigned frame_bits(spi_device_num_t num) {
     return (spi[num]->ctrlr0 >> ctrlr0_shift[num].frame_size & 31) + 1;
@@ -113,6 +117,31 @@ uint32_t spi_set_clk_rate(spi_device_num_t spi_num, uint32_t spi_clk) {
 
 // Frames in memory and in words.
 
+// Copies words and turns each round, so that the first byte in memory is the highest of the frame, which
+// goes first on the wire. (The block can do that itself, by `endian`, but nothing tells what it then does
+// to instruction and address.)
+static void copy_turned(void *to, const void *from, size_t words) {
+    uint8_t *out = to;
+    const uint8_t *in = from;
+    for (; words >= 2 && ((uintptr_t)out | (uintptr_t)in) % sizeof(uint64_t) == 0; words -= 2) {
+        uint64_t v = *(const uint64_t *)in;
+        v = (v & 0x00ff00ff00ff00ff) << 8 | (v >> 8 & 0x00ff00ff00ff00ff);
+        *(uint64_t *)out = (v & 0x0000ffff0000ffff) << 16 | (v >> 16 & 0x0000ffff0000ffff);
+        in += sizeof(uint64_t);
+        out += sizeof(uint64_t);
+    }
+    for (; words; words--) {
+        uint8_t word[4];
+        memcpy(word, in, sizeof(word));
+        out[0] = word[3];
+        out[1] = word[2];
+        out[2] = word[1];
+        out[3] = word[0];
+        in += sizeof(word);
+        out += sizeof(word);
+    }
+}
+
 static void widen(const void *from, unsigned width, uint32_t *to, size_t count) {
     const uint8_t *bytes = from;
     if (width == SPI_TRANS_INT) {
@@ -141,6 +170,16 @@ static void narrow(const uint32_t *from, void *to, unsigned width, size_t count)
     }
 }
 
+// What came in, frames `at` to `at + count`, to where the caller wants it.
+static void words_in(const job_t *job, size_t at, const uint32_t *from, size_t count) {
+    uint8_t *rx = (uint8_t *)job->rx + at * job->width;
+    if (job->bytes) {
+        copy_turned(rx, from, count);
+    } else {
+        narrow(from, rx, job->width, count);
+    }
+}
+
 // How many frames go out.
 static size_t frames_out(const job_t *job) {
     size_t count = job->head_frames + job->tx_frames;
@@ -157,7 +196,12 @@ static void words_out(const job_t *job, size_t at, uint32_t *to, size_t count) {
         } else if (at - job->head_frames < job->tx_frames) {
             size_t from = at - job->head_frames;
             part = job->fill ? 1 : job->tx_frames - from < count ? job->tx_frames - from : count;
-            widen((const uint8_t *)job->tx + (job->fill ? 0 : from * job->width), job->width, to, part);
+            const uint8_t *tx = (const uint8_t *)job->tx + (job->fill ? 0 : from * job->width);
+            if (job->bytes) {
+                copy_turned(to, tx, part);
+            } else {
+                widen(tx, job->width, to, part);
+            }
         } else {
             part = 1;
             *to = UINT32_MAX;
@@ -234,7 +278,7 @@ static bool run_polled(const job_t *job) {
         if (status & SPI_SR_RX_NOT_EMPTY && received < in) {
             uint32_t word = s->dr[0];
             if (received < job->rx_frames) {
-                narrow(&word, (uint8_t *)job->rx + received * job->width, job->width, 1);
+                words_in(job, received, &word, 1);
             }
             received++;
         } else if (sent < out && status & SPI_SR_TX_NOT_FULL && !(both && sent - received >= HANDFUL)) {
@@ -257,9 +301,17 @@ static int take_channel(int wanted) {
     return dmac_channel_alloc();
 }
 
+bool spi_keep_channel(spi_device_num_t spi_num) {
+    if (!kept_channel[spi_num]) {
+        kept_channel[spi_num] = (uint8_t)(dmac_channel_alloc() + 1);
+    }
+    return kept_channel[spi_num] != 0;
+}
+
 // Whether the DMA controller can use the caller's frames as they are.
-static bool in_place(const void *frames, unsigned width) {
-    return width == SPI_TRANS_INT && !is_memory_cache((uintptr_t)frames) && (uintptr_t)frames % sizeof(uint32_t) == 0;
+static bool in_place(const job_t *job, const void *frames) {
+    return job->width == SPI_TRANS_INT && !job->bytes && !is_memory_cache((uintptr_t)frames)
+        && (uintptr_t)frames % sizeof(uint32_t) == 0;
 }
 
 static void start_receiving(const job_t *job, int channel, void *to) {
@@ -298,7 +350,7 @@ static bool send_rest(const job_t *job, int channel, size_t sent) {
     size_t left = frames_out(job) - sent;
     size_t from = sent - job->head_frames;
     bool tx_only = sent >= job->head_frames && frames_out(job) == job->head_frames + job->tx_frames;
-    if (tx_only && in_place(job->tx, job->width)) {
+    if (tx_only && in_place(job, job->tx)) {
         start_sending(job, channel, (const uint32_t *)job->tx + (job->fill ? 0 : from), left);
         spi[job->num]->ser = 1u << job->select;
         return dmac_wait_done_timeout(channel, limit_us(job->num, left));
@@ -326,7 +378,7 @@ static bool send_rest(const job_t *job, int channel, size_t sent) {
 static bool run_dma(const job_t *job, int tx_channel, int rx_channel) {
     bool receives = job->mode != SPI_TMOD_TRANS, good = true;
     uint32_t *words = NULL;
-    if (receives && !in_place(job->rx, job->width)) {
+    if (receives && !in_place(job, job->rx)) {
         words = iomem_malloc((uint32_t)(job->rx_frames * sizeof(uint32_t)));
         if (!words) {
             return false;
@@ -347,7 +399,7 @@ static bool run_dma(const job_t *job, int tx_channel, int rx_channel) {
     }
     good = good && wait_idle(job->num);
     if (words) {
-        narrow(words, job->rx, job->width, good ? job->rx_frames : 0);
+        words_in(job, 0, words, good ? job->rx_frames : 0);
         iomem_free(words);
     }
     return good;
@@ -357,6 +409,23 @@ static bool wait_pending(spi_device_num_t num) {
     return !pending[num].busy || bsp_wait(&pending[num].done, DMAC_WAIT_LIMIT_US);
 }
 
+static bool run_in_channels(const job_t *job, bool sends, bool receives) {
+    if (kept_channel[job->num] && !(sends && receives)) {
+        return run_dma(job, kept_channel[job->num] - 1, kept_channel[job->num] - 1);
+    }
+    int tx_channel = sends ? take_channel(job->tx_channel) : ANY_CHANNEL;
+    int rx_channel = receives ? take_channel(job->rx_channel) : ANY_CHANNEL;
+    bool have = (tx_channel >= 0 || !sends) && (rx_channel >= 0 || !receives);
+    bool good = have ? run_dma(job, tx_channel, rx_channel) : run_polled(job);
+    if (tx_channel >= 0) {
+        dmac_channel_free(tx_channel);
+    }
+    if (rx_channel >= 0) {
+        dmac_channel_free(rx_channel);
+    }
+    return good;
+}
+
 static bool run_one(const job_t *job) {
     bool receives = job->mode != SPI_TMOD_TRANS;
     size_t out = frames_out(job);
@@ -364,16 +433,7 @@ static bool run_one(const job_t *job) {
     if (out <= HANDFUL && (!receives || job->rx_frames <= HANDFUL)) {
         good = run_polled(job);
     } else {
-        int tx_channel = out > HANDFUL ? take_channel(job->tx_channel) : ANY_CHANNEL;
-        int rx_channel = receives ? take_channel(job->rx_channel) : ANY_CHANNEL;
-        bool have = (tx_channel >= 0 || out <= HANDFUL) && (rx_channel >= 0 || !receives);
-        good = have ? run_dma(job, tx_channel, rx_channel) : run_polled(job);
-        if (tx_channel >= 0) {
-            dmac_channel_free(tx_channel);
-        }
-        if (rx_channel >= 0) {
-            dmac_channel_free(rx_channel);
-        }
+        good = run_in_channels(job, out > HANDFUL, receives);
     }
     spi[job->num]->ser = 0;
     spi[job->num]->ssienr = 0;
@@ -530,6 +590,50 @@ bool spi_dup_send_receive_data_dma(dmac_channel_number_t dma_send_channel_num,
         .tx_channel = (int)dma_send_channel_num,
         .rx_channel = (int)dma_receive_channel_num,
     });
+}
+
+// Bytes in frames of 32 bits.
+
+static job_t byte_job(spi_device_num_t num, spi_chip_select_t select, const uint32_t *head, size_t head_frames) {
+    return (job_t){
+        .num = num,
+        .select = select,
+        .head = head,
+        .head_frames = head_frames,
+        .head_width = SPI_TRANS_INT,
+        .width = SPI_TRANS_INT,
+        .bytes = true,
+        .tx_channel = ANY_CHANNEL,
+        .rx_channel = ANY_CHANNEL,
+    };
+}
+
+bool spi_send_bytes(spi_device_num_t spi_num, spi_chip_select_t chip_select, const uint32_t *cmd_buff, size_t cmd_len,
+    const uint8_t *tx_buff, size_t tx_len) {
+    job_t job = byte_job(spi_num, chip_select, cmd_buff, cmd_len);
+    job.mode = SPI_TMOD_TRANS;
+    job.tx = tx_buff;
+    job.tx_frames = tx_len / sizeof(uint32_t);
+    return run(job);
+}
+
+bool spi_receive_bytes(spi_device_num_t spi_num, spi_chip_select_t chip_select, const uint32_t *cmd_buff,
+    size_t cmd_len, uint8_t *rx_buff, size_t rx_len) {
+    job_t job = byte_job(spi_num, chip_select, cmd_buff, cmd_len);
+    job.mode = cmd_len ? SPI_TMOD_EEROM : SPI_TMOD_RECV;
+    job.rx = rx_buff;
+    job.rx_frames = rx_len / sizeof(uint32_t);
+    return job.rx_frames && job.rx_frames <= SPI_FRAMES_MAX && run(job);
+}
+
+bool spi_exchange_bytes(
+    spi_device_num_t spi_num, spi_chip_select_t chip_select, const uint8_t *tx_buff, uint8_t *rx_buff, size_t length) {
+    job_t job = byte_job(spi_num, chip_select, NULL, 0);
+    job.mode = SPI_TMOD_TRANS_RECV;
+    job.tx = tx_buff;
+    job.rx = rx_buff;
+    job.tx_frames = job.rx_frames = length / sizeof(uint32_t);
+    return run(job);
 }
 
 // Transfers that end in the interrupt.

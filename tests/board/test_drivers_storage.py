@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+import pytest
 from conftest import Run
 
 from k210kit.board.board import Board
@@ -50,7 +52,7 @@ def test_spi(run_both: Run) -> None:
 
     report = run_both("drv_spi", prepare)
     said = [(int(count), int(total)) for count, total in re.findall(r"said \w+: (\d+) (\d+)", report.output)]
-    assert len(said) == 12
+    assert len(said) == 14
     for talker in talkers:
         # Select may go up in a long transfer, so what was heard is one stream; receptions send nothing but
         # commands of four bytes.
@@ -59,3 +61,34 @@ def test_spi(run_both: Run) -> None:
             part, heard = heard[:count], heard[count:]
             assert sum(byte * (place + 1) for place, byte in enumerate(part)) & 0xFFFFFFFF == total
         assert not heard
+
+
+def flash_pattern() -> bytes:
+    index = np.arange(0x20000)
+    return (index * 5 + index // 256).astype(np.uint8).tobytes()
+
+
+def flash_before() -> dict[int, str | Path | bytes]:
+    """The pattern, and blocks to be erased with a neighbour on either side."""
+    return {0x200000: flash_pattern(), 0x30FFFF: bytes(0x8002), 0x31FFFF: bytes(0x10002)}
+
+
+@pytest.mark.parametrize("quad_enabled", [True, False])
+def test_flash(run_both: Run, quad_enabled: bool) -> None:
+    boards: list[Board] = []
+
+    def prepare(board: Board) -> None:
+        boards.append(board)
+        board.flash_chip.set_factory_quad(quad_enabled)
+
+    run_both("drv_flash", prepare, flash=flash_before())
+    chip = boards[-1].flash_chip
+    assert chip.data[0x30FFFF] == 0 and chip.data[0x318000] == 0
+    assert set(chip.data[0x310000:0x318000]) == {0xFF}
+    assert chip.data[0x31FFFF] == 0 and chip.data[0x330000] == 0
+    assert set(chip.data[0x320000:0x330000]) == {0xFF}
+    assert bytes(chip.data[0x200000:0x220000]) == flash_pattern()
+    # What the mask ROM finds: nothing is left of quad mode when power or reset comes, and no command is open.
+    assert not chip.busy
+    chip.power_cut()
+    assert bool(chip.status(2) & 2) == quad_enabled

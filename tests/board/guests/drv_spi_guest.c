@@ -125,6 +125,16 @@ static void test_wide(void) {
     memset(in, 0, sizeof(in));
     check("  received", spi_receive_data_standard(SPI_DEVICE_1, SPI_CHIP_SELECT_0, NULL, 0, in, 12000), 1);
     check("  what was answered", answers_right(in, 0, 12000), 12000);
+    spi_init(SPI_DEVICE_1, SPI_WORK_MODE_0, SPI_FF_STANDARD, 32, 0);
+    const uint32_t head = 0x01020304;
+    check("bytes in wide frames", spi_send_bytes(SPI_DEVICE_1, SPI_CHIP_SELECT_0, NULL, 0, out + 1, 12000), 1);
+    said("bytes", out + 1, 12000);
+    memset(in, 0, sizeof(in));
+    check("  received after a head", spi_receive_bytes(SPI_DEVICE_1, SPI_CHIP_SELECT_0, &head, 1, in + 3, 12000), 1);
+    check("  what was answered", answers_right(in + 3, 4, 12000), 12000);
+    check("  both ways", spi_exchange_bytes(SPI_DEVICE_1, SPI_CHIP_SELECT_0, out + 4, in, 600), 1);
+    said("exchanged", out + 4, 600);
+    check("  what was answered", answers_right(in, 0, 600), 600);
     spi_init(SPI_DEVICE_1, SPI_WORK_MODE_0, SPI_FF_STANDARD, 16, 0);
     check("half words, highest byte first", spi_send_data_standard(SPI_DEVICE_1, SPI_CHIP_SELECT_0, NULL, 0, out, 200),
         1);
