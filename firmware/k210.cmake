@@ -12,17 +12,21 @@ add_library(
   ${K210_DIR}/src/clint.c
   ${K210_DIR}/src/core1.c
   ${K210_DIR}/src/crash.c
+  ${K210_DIR}/src/dmac.c
   ${K210_DIR}/src/fpioa.c
   ${K210_DIR}/src/gpio.c
   ${K210_DIR}/src/gpiohs.c
+  ${K210_DIR}/src/iomem.c
   ${K210_DIR}/src/misaligned.c
   ${K210_DIR}/src/plic.c
   ${K210_DIR}/src/pwm.c
   ${K210_DIR}/src/rtc.c
+  ${K210_DIR}/src/spi.c
   ${K210_DIR}/src/sysctl.c
   ${K210_DIR}/src/timer.c
   ${K210_DIR}/src/trap.c
   ${K210_DIR}/src/uarths.c
+  ${K210_DIR}/src/w25qxx.c
   ${K210_DIR}/src/wdt.c)
 target_include_directories(k210 PUBLIC ${K210_DIR}/include)
 target_compile_features(k210 PUBLIC c_std_11)

@@ -82,6 +82,13 @@ typedef enum {
 
 typedef int (*plic_irq_callback_t)(void *ctx);
 
+// What is to be called, and with which priority.
+typedef struct _plic_interrupt_t {
+    plic_irq_callback_t callback;
+    void *ctx;
+    uint32_t priority;
+} plic_interrupt_t;
+
 // Takes every interrupt away from the calling hart and lets any priority above 0 through.
 void plic_init(void);
 

@@ -156,6 +156,11 @@ class NorFlash(SpiPart):
         self.data[offset : offset + len(data)] = data
         self._save(offset, len(data))
 
+    def set_factory_quad(self, enabled: bool) -> None:
+        """Whether the chip comes with its QE bit set; it is power-cycled."""
+        self._stored[1] = self._stored[1] & ~QUAD | (QUAD if enabled else 0)
+        self.power_on()
+
     # Power, reset and busy time.
 
     def power_on(self) -> None:
