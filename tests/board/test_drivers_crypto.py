@@ -10,5 +10,5 @@ from k210kit.board.board import Board
 def test_crypto_and_fft(run_both: Run) -> None:
     boards: list[Board] = []
     run_both("drv_crypto", boards.append)
-    # SHA-256 has software that stands in for the block: the first million letters alone are 250,000 words.
-    assert boards[-1].machine.devices["sha256"].touched > 250_000
+    # SHA-256 has software that stands in for the block: the first 100,000 letters, three times, are 75,000 words.
+    assert boards[-1].machine.devices["sha256"].touched > 75_000
