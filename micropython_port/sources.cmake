@@ -20,12 +20,15 @@ set(MICROPY_SOURCE_LIB
 
 set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/console.c
+    ${MICROPY_PORT_DIR}/digest.c
     ${MICROPY_PORT_DIR}/fatfs_port.c
     ${MICROPY_PORT_DIR}/machine_bitstream.c
     ${MICROPY_PORT_DIR}/machine_pin.c
     ${MICROPY_PORT_DIR}/machine_rtc.c
     ${MICROPY_PORT_DIR}/machine_timer.c
     ${MICROPY_PORT_DIR}/main.c
+    ${MICROPY_PORT_DIR}/modcryptolib.c
+    ${MICROPY_PORT_DIR}/modhashlib.c
     ${MICROPY_PORT_DIR}/modk210.c
     ${MICROPY_PORT_DIR}/mphalport.c
     ${MICROPY_PORT_DIR}/mpthreadport.c
