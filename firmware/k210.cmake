@@ -8,11 +8,13 @@ cmake_path(GET K210_DIR PARENT_PATH K210_ROOT)
 add_library(
   k210 STATIC
   ${K210_DIR}/startup/crt.S
+  ${K210_DIR}/src/aes.c
   ${K210_DIR}/src/bsp.c
   ${K210_DIR}/src/clint.c
   ${K210_DIR}/src/core1.c
   ${K210_DIR}/src/crash.c
   ${K210_DIR}/src/dmac.c
+  ${K210_DIR}/src/fft.c
   ${K210_DIR}/src/fpioa.c
   ${K210_DIR}/src/gpio.c
   ${K210_DIR}/src/gpiohs.c
@@ -21,6 +23,7 @@ add_library(
   ${K210_DIR}/src/plic.c
   ${K210_DIR}/src/pwm.c
   ${K210_DIR}/src/rtc.c
+  ${K210_DIR}/src/sha256.c
   ${K210_DIR}/src/spi.c
   ${K210_DIR}/src/sysctl.c
   ${K210_DIR}/src/timer.c

@@ -62,6 +62,9 @@
 #define MICROPY_PY_RE_MATCH_GROUPS (1)
 #define MICROPY_PY_RE_MATCH_SPAN_START_END (1)
 #define MICROPY_PY_DEFLATE_COMPRESS (1)
+// Ours, on the chip's blocks: modhashlib.c and modcryptolib.c.
+#define MICROPY_PY_HASHLIB (0)
+#define MICROPY_PY_CRYPTOLIB (0)
 #define MICROPY_PY_TIME_GMTIME_LOCALTIME_MKTIME (1)
 #define MICROPY_PY_TIME_TIME_TIME_NS (1)
 #define MICROPY_PY_TIME_INCLUDEFILE "micropython_port/modtime.c"

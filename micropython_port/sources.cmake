@@ -14,18 +14,23 @@ set(MICROPY_SOURCE_SHARED
 set(MICROPY_SOURCE_LIB
     ${MICROPY_DIR}/drivers/bus/softspi.c
     ${MICROPY_DIR}/drivers/dht/dht.c
-    ${MICROPY_DIR}/lib/littlefs/lfs2.c ${MICROPY_DIR}/lib/littlefs/lfs2_util.c
-    ${MICROPY_DIR}/lib/oofatfs/ff.c ${MICROPY_DIR}/lib/oofatfs/ffunicode.c
+    ${MICROPY_DIR}/lib/littlefs/lfs2.c
+    ${MICROPY_DIR}/lib/littlefs/lfs2_util.c
+    ${MICROPY_DIR}/lib/oofatfs/ff.c
+    ${MICROPY_DIR}/lib/oofatfs/ffunicode.c
     ${MICROPY_DIR}/shared/runtime/gchelper_rv64i.s)
 
 set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/console.c
+    ${MICROPY_PORT_DIR}/digest.c
     ${MICROPY_PORT_DIR}/fatfs_port.c
     ${MICROPY_PORT_DIR}/machine_bitstream.c
     ${MICROPY_PORT_DIR}/machine_pin.c
     ${MICROPY_PORT_DIR}/machine_rtc.c
     ${MICROPY_PORT_DIR}/machine_timer.c
     ${MICROPY_PORT_DIR}/main.c
+    ${MICROPY_PORT_DIR}/modcryptolib.c
+    ${MICROPY_PORT_DIR}/modhashlib.c
     ${MICROPY_PORT_DIR}/modk210.c
     ${MICROPY_PORT_DIR}/mphalport.c
     ${MICROPY_PORT_DIR}/mpthreadport.c

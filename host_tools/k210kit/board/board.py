@@ -60,8 +60,9 @@ class Board:
     `firmware` is a .bin (raw or with boot header), .elf or .kfpkg, or its bytes; `flash` maps offsets to files or
     bytes; `flash_image` is the whole 16 MiB chip as a file, kept across runs; `sd` is an image file
     or a folder made into a FAT image; `serial` is "memory" (read `output`, call `send`), "stdio",
-    "pty" or "rfc2217:PORT"; `board` names the wiring (profiles.PROFILES). Use it as a context
-    manager. Raises K210Error for bad input before anything is written.
+    "pty" or "rfc2217:PORT"; `board` names the wiring (profiles.PROFILES); with `strict` accesses trap that the chip's
+    documentation does not cover (core/strict.py). Use it as a context manager. Raises K210Error for bad input before
+    anything is written.
     """
 
     def __init__(
@@ -77,11 +78,12 @@ class Board:
         board: str = "maix_dock",
         reset_circuit: str | None = None,
         gdb: int | None = None,
+        strict: bool = False,
         pure: bool = False,
     ) -> None:
         self.profile = profiles.find(board)
         pieces = self._read_pieces(firmware, flash or {})
-        self.machine = Machine(pure=pure)
+        self.machine = Machine(pure=pure, strict=strict)
         # The flash pads are at 1.8 V: W25Q128FW or JW, which Yahboom's test firmware lists.
         self.flash_chip = NorFlash(self.machine.clock, jedec=(0xEF, 0x60, 0x18), quad_enabled=True, image=flash_image)
         self.output = bytearray()

@@ -16,6 +16,7 @@ from k210kit.board.core.line import Line
 from k210kit.board.core.memory import Memory
 from k210kit.board.core.runner import Runner, make_runner
 from k210kit.board.core.serial import SerialPort
+from k210kit.board.core.strict import Strict
 from k210kit.board.devices.aes import Aes
 from k210kit.board.devices.clint import Clint
 from k210kit.board.devices.debug_module import DebugModule
@@ -115,7 +116,7 @@ MIP_SOFTWARE, MIP_TIMER, MIP_EXTERNAL = 3, 7, 11
 class Machine:
     """Processor, memory, bus and devices; parts outside the chip are the board's to attach."""
 
-    def __init__(self, *, pure: bool = False) -> None:
+    def __init__(self, *, pure: bool = False, strict: bool = False) -> None:
         self.memory = Memory()
         self.engines = [Engine(number, self.memory) for number in range(2)]
         self.runner: Runner = make_runner(self.engines, self.memory, pure)
@@ -134,6 +135,10 @@ class Machine:
         self._map("spi3", self.spi3, XIP_WINDOW, self._read_spi3)
         self.sysctl.spi3_xip.listen(self._xip_switched)
         self._spi3_flags = bytes(self.spi3.flags)
+        self.strict: Strict | None = None
+        if strict:
+            self.strict = Strict(dict(self._spans))
+            self.runner.be_strict(self.strict)
 
     def _map(self, name: str, device: Device, size: int, read: Callable[[int, int], int]) -> None:
         self.runner.map_device(ADDRESS_MAP[name], size, device.words, device.flags, device.masks, read, device.write)
@@ -145,6 +150,7 @@ class Machine:
     def _xip_switched(self, on: bool) -> None:
         self.spi3.forget_line()
         self.spi3.flags[:] = bytes(len(self._spi3_flags)) if on else self._spi3_flags
+        self.spi3.window = XIP_WINDOW if on else 0
 
     def _read_spi3(self, offset: int, size: int) -> int:
         return self.spi3.xip_read(offset, size) if self.sysctl.spi3_xip.level else self.spi3.read(offset, size)
@@ -314,8 +320,9 @@ class Machine:
                 )
             )
         self._add(DebugModule("debug", clock))
-        self._add(Unimplemented("kpu", clock))
-        self._add(Unimplemented("dvp", clock))
+        # Extents: kpu.h and dvp.h of the Kendryte standalone SDK.
+        self._add(Unimplemented("kpu", clock, 0x48))
+        self._add(Unimplemented("dvp", clock, 0x2C))
 
     def _add(self, device: D) -> D:
         self.devices[device.name] = device
@@ -397,9 +404,13 @@ class Machine:
     def read_register(self, address: int, size: int) -> int:
         """Read a device register. Raises BusError where nothing answers."""
         device, offset = self._device_at(address, size)
+        if self.strict is not None and not self.strict.permits_master(address):
+            raise BusError(address)
         return device.read(offset, size)
 
     def write_register(self, address: int, size: int, value: int) -> None:
         """Write a device register. Raises BusError where nothing answers."""
         device, offset = self._device_at(address, size)
+        if self.strict is not None and not self.strict.permits_master(address):
+            raise BusError(address)
         device.write(offset, size, value)

@@ -17,8 +17,9 @@ from k210kit.errors import K210Error
 
 if TYPE_CHECKING:
     from k210kit.board.board import Board
+    from k210kit.board.core.strict import Strict
 
-EXIT_TERMINATED = 143
+EXIT_CRASHED, EXIT_TERMINATED = 4, 143
 PROMPT_SECONDS, QUIET_SECONDS = 0.5, 20.0
 """Input that comes through a pipe is typed once the console has been silent for so long, in virtual seconds.
 
@@ -102,12 +103,14 @@ class PipedInput:
 @click.option("--press", "pressed", metavar="BUTTON", multiple=True, help="Hold a button from power-on.")
 @click.option("--trace", metavar="DEVICE,...", help="Print every register access of these devices.")
 @click.option("--trace-file", metavar="FILE", help="Where to print them instead of standard error.")
+@click.option("--strict", is_flag=True, help="Trap accesses that the chip's documentation does not cover.")
 @click.option("--verbose", "-v", is_flag=True, help="Say what the board does not model when it is used.")
 def command(**options: Any) -> int:
     """Start a virtual board.
 
     The console is this terminal, where Ctrl-] ends the board. Exit status: 0 after --run-for or
-    --until was met, 3 when --until was not met in time, 4 when the guest crashed, 2 for bad input.
+    --until was met, 3 when --until was not met in time, 4 when the guest crashed or --strict found
+    an access outside the documented map, 2 for bad input.
     """
     _check(options)
     if options["verbose"]:
@@ -156,15 +159,19 @@ def _run(options: dict[str, Any]) -> int:
         board=options["profile"],
         reset_circuit=options["reset_circuit"],
         gdb=options["gdb"],
+        strict=options["strict"],
     )
     try:
         with board, _traced(board, options["trace"], options["trace_file"]):
             for button in options["pressed"]:
                 board.press(button)
             _announce(board)
-            return _live(board, options["run_for"], options["until"])
+            status = _live(board, options["run_for"], options["until"])
+            return EXIT_CRASHED if board.machine.strict is not None and board.machine.strict.faults else status
     finally:
         board.close()
+        if board.machine.strict is not None:
+            _print_findings(board.machine.strict)
         if options["stats"]:
             _print_stats(board, time.monotonic() - started)
 
@@ -248,6 +255,11 @@ def _live(board: Board, run_for: float | None, until: str | None) -> int:
     if not met:
         print(f"k210: {until!r} was not shown within {run_for:g} virtual seconds", file=sys.stderr)
     return 3
+
+
+def _print_findings(strict: Strict) -> None:
+    for line in strict.report():
+        print(f"k210: strict: {line}", file=sys.stderr)
 
 
 def _print_stats(board: Board, host: float) -> None:

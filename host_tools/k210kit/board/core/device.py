@@ -28,6 +28,10 @@ class Device:
     """
 
     size = 0x1000
+    window = 0
+    """Bytes of address space behind the registers that answer too."""
+    widths: ClassVar[tuple[int, ...]] = (4,)
+    """Sizes of access that the documentation shows; only strict mode cares."""
     registers: ClassVar[dict[int, tuple[Register, int]]] = {}
 
     def __init_subclass__(cls, **kwargs: object) -> None:
@@ -83,6 +87,18 @@ class Device:
             old = self.words[offset >> 2] if offset < self.size else 0
             value = (old & ~mask) | ((value << shift) & mask)
         self._write_word(offset & ~3, value & WORD_MASK)
+
+    def takes(self, offset: int, size: int, store: bool) -> bool:
+        """Whether there are registers for the whole of an aligned access of a documented size."""
+        return size in self.widths and all(at in self.registers for at in range(offset, offset + size, 4))
+
+    def not_modelled(self, offset: int) -> tuple[str, str]:
+        """Name of the register at `offset`, and what of it is known but without effect here ('' for nothing)."""
+        register = self.registers[offset][0]
+        notes = [f"{field.name}: {field.note}" for field in register.fields if "not modelled" in field.note]
+        if "not modelled" in register.doc:
+            notes.append(register.doc)
+        return register.name, "; ".join(notes)
 
     def _read_word(self, offset: int) -> int:
         found = self.registers.get(offset)

@@ -25,10 +25,13 @@ from unicorn import (
     UC_HOOK_INTR,
     UC_HOOK_MEM_FETCH_PROT,
     UC_HOOK_MEM_FETCH_UNMAPPED,
+    UC_HOOK_MEM_READ,
     UC_HOOK_MEM_READ_UNMAPPED,
+    UC_HOOK_MEM_WRITE,
     UC_HOOK_MEM_WRITE_PROT,
     UC_HOOK_MEM_WRITE_UNMAPPED,
     UC_HOOK_TLB_FILL,
+    UC_MEM_WRITE,
     UC_PROT_ALL,
     UC_TLB_VIRTUAL,
     Uc,
@@ -42,6 +45,7 @@ from k210kit.board.core.engine import Engine
 from k210kit.board.core.hart import IDLE_WFI, MSTATUS_FS, PRIV_USER
 from k210kit.board.core.memory import SRAM_BASE, SRAM_UNCACHED, Memory
 from k210kit.board.core.runner import TURN, Reason
+from k210kit.board.core.strict import Strict
 
 LONG_WINDOW = 4_000_000
 HOST_SLICE_SECONDS = 0.02
@@ -82,6 +86,8 @@ class _Hart:
         self.stopped_at: int | None = None
         self.error: BaseException | None = None
         self.flush = False
+        self.refused: tuple[int, int] | None = None  # in strict mode: cause and address of the access under way
+        self.undo: tuple[memoryview, bytes] | None = None
         self.hooked: set[int] = set()
         self.started: set[int] = set()
         self.counter_pc = self.counter_cycle = 0  # of the last read of a cycle counter
@@ -97,6 +103,7 @@ class PureRunner:
         self._until, self._window, self._running, self._stop = 0, 0, -1, False
         self._stepping = self._broke = False
         self._accesses = 0
+        self._strict: Strict | None = None
         for hart in self._harts:
             self._add_hooks(hart)
 
@@ -116,6 +123,8 @@ class PureRunner:
         limit = len(flags)
 
         def on_read(uc: Uc, offset: int, width: int, data: Any) -> int:
+            if self._harts[self._running].refused is not None:
+                return 0
             self._accesses += 1
             word = offset >> 2
             if word < limit and flags[word] & READ_FAST:
@@ -124,6 +133,8 @@ class PureRunner:
             return self._guard(lambda: read(offset, width)) or 0
 
         def on_write(uc: Uc, offset: int, width: int, value: int, data: Any) -> None:
+            if self._harts[self._running].refused is not None:
+                return
             self._accesses += 1
             word = offset >> 2
             if width == 4 and word < limit and flags[word] & WRITE_FAST:
@@ -218,6 +229,47 @@ class PureRunner:
             hart = self._harts[self._running]
             hart.stopped_at, self._broke = max(hart.counter.value - 1, 0), True
             hart.uc.emu_stop()
+
+    def be_strict(self, judge: Strict) -> None:
+        """Trap accesses that `judge` does not permit, and those that are not aligned."""
+        self._strict = judge
+        for hart in self._harts:
+            hart.uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, partial(self._on_strict_access, hart, judge))
+
+    def _on_strict_access(
+        self, hart: _Hart, judge: Strict, uc: Uc, kind: int, address: int, size: int, value: int, data: Any
+    ) -> None:
+        store = kind == UC_MEM_WRITE
+        address &= ADDRESS_MASK
+        found = self._memory.find(address, size)
+        if hart.refused is not None:
+            return
+        if address & (size - 1):
+            hart.refused = csr.CAUSE_STORE_MISALIGNED if store else csr.CAUSE_LOAD_MISALIGNED, address
+        elif found is None and not judge.permits(address, size, store):
+            hart.refused = csr.CAUSE_STORE_ACCESS if store else csr.CAUSE_LOAD_ACCESS, address
+        else:
+            return
+        if found is not None and store:
+            part = found[0].view[found[1] : found[1] + size]
+            hart.undo = part, bytes(part)
+        hart.stopped_at = max(hart.counter.value - 1, 0)
+        uc.emu_stop()
+
+    def _refuse(self, hart: _Hart) -> None:
+        """The trap for an access that was refused: the engine has stopped before the instruction."""
+        assert hart.refused is not None
+        (cause, address), hart.refused = hart.refused, None
+        if hart.undo is not None:
+            part, old = hart.undo
+            part[:], hart.undo = old, None
+        hart.fault_address = address
+        hart.state.cycles += hart.stopped_at or 0
+        pc = hart.engine.pc
+        insn = self._fetch(pc)
+        if insn & 0x7F == OPCODE_AMO and insn >> 27 != INSN_LR:
+            cause |= 2  # Unicorn loads first in an atomic; all but LR count as stores.
+        self._enter_refused(hart, cause, pc)
 
     def accesses(self) -> int:
         """Register accesses served so far."""
@@ -332,6 +384,9 @@ class PureRunner:
             raise hart.error
         if hart.trapped:
             return True
+        if hart.refused is not None:
+            self._refuse(hart)
+            return True
         if status not in (UC_ERR_OK, UC_ERR_INSN_INVALID):
             self._fault(hart, status, counter)
             return True
@@ -358,7 +413,12 @@ class PureRunner:
             pc = hart.fault_address
         else:
             state.cycles += counter - 1
-        hart.engine.pc = _enter_exception(hart, cause, pc, hart.fault_address, state.cycles)
+        self._enter_refused(hart, cause, pc)
+
+    def _enter_refused(self, hart: _Hart, cause: int, pc: int) -> None:
+        if self._strict is not None:
+            self._strict.note(hart.engine.number, cause, pc, hart.fault_address)
+        hart.engine.pc = _enter_exception(hart, cause, pc, hart.fault_address, hart.state.cycles)
 
     def _store_address(self, hart: _Hart) -> int:
         """The address of the store or atomic that the hart stands at."""
@@ -393,6 +453,8 @@ class PureRunner:
                 insn = self._fetch(pc)
                 cause = csr.CAUSE_LOAD_MISALIGNED if insn >> 27 == INSN_LR else csr.CAUSE_STORE_MISALIGNED
                 tval = hart.engine.x(insn >> 15 & 31)
+                if self._strict is not None:
+                    self._strict.note(hart.engine.number, cause, pc, tval)
             following = _enter_exception(hart, cause, pc, tval, state.cycles)
         self._after_trap(hart, following)
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from k210kit.board.core.engine import Engine
 from k210kit.board.core.memory import ROM_BASE, Memory
+from k210kit.board.core.strict import Strict
 
 TURN = 2000
 
@@ -73,6 +74,9 @@ class Runner(Protocol):
 
         A store has reached memory when a memory hook stops it, and will be made again.
         """
+
+    def be_strict(self, judge: Strict) -> None:
+        """From now on, trap accesses that `judge` does not permit, and those that are not aligned."""
 
     def accesses(self) -> int:
         """Register accesses served so far (those of waiting loops that were skipped do not count)."""

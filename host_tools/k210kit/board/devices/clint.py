@@ -5,6 +5,8 @@ Layout: Kendryte standalone SDK, drivers/include/clint.h. mtime counts CPU cycle
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from k210kit.board.core.clock import Event
 from k210kit.board.core.cycle_clock import CycleClock
 from k210kit.board.core.device import Device
@@ -21,6 +23,7 @@ class Clint(Device):
     """`software[hart]` and `timer[hart]` are the interrupt lines to the harts."""
 
     size = 0x10000
+    widths: ClassVar = (4, 8)
 
     msip = Register(0x0000, [Field("msip", 0)], writable=1, count=HARTS)
     # Silicon does not define the comparator after reset; here it is as far away as can be.

@@ -7,6 +7,7 @@ drivers/dma/dw-axi-dmac/dw-axi-dmac.h. Registers are 64 bits wide and stand here
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from k210kit.board.core.bus import Bus
 from k210kit.board.core.clock import Clock
@@ -43,6 +44,7 @@ class Dmac(Device):
     """
 
     size = 0x1000
+    widths: ClassVar = (4, 8)
 
     id = Register(0x00, reset=0, writable=0, doc="value on silicon unknown")
     version = Register(0x08, reset=0x3130312A, writable=0, doc="'101*'; value on silicon unknown")

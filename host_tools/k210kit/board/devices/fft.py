@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,7 @@ class Fft(Device):
     """
 
     size = SRAM_A + 2 * 4 * SRAM_WORDS
+    widths: ClassVar = (4, 8)
 
     input_low = Register(0x00)
     input_high = Register(0x04)

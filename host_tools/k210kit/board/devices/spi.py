@@ -205,6 +205,14 @@ class Spi3(SpiMaster):
     def _ctrlr0_written(self, written: int) -> None:
         self._control_written(written)
 
+    def takes(self, offset: int, size: int, store: bool) -> bool:
+        """Also anything read through the execute-in-place window, while that is open."""
+        return (self.window > 0 and not store) or super().takes(offset, size, store)
+
+    def not_modelled(self, offset: int) -> tuple[str, str]:
+        """The window is no register."""
+        return super().not_modelled(offset) if offset in self.registers else ("xip", "")
+
     def xip_read(self, offset: int, size: int) -> int:
         """What the CPU reads: `size` (1, 2, 4, 8) bytes at `offset` of the window at 0x54000000.
 

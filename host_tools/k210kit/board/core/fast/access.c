@@ -15,8 +15,6 @@ void keep_error(core_t *core) {
 
 // Device pages carry no permission, so Unicorn comes here first, with the exact pc.
 bool on_device_access(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value, void *user) {
-    (void)type;
-    (void)size;
     (void)value;
     hart_t *hart = user;
     if (type == UC_MEM_FETCH_PROT) {
@@ -25,6 +23,9 @@ bool on_device_access(uc_engine *uc, uc_mem_type type, uint64_t address, int siz
     }
     unicorn.reg_read(uc, UC_RISCV_REG_PC, &hart->access_pc);
     hart->in_access = true;
+    if (hart->core->strict && !strict_access(hart, address, (unsigned)size, type == UC_MEM_WRITE_PROT)) {
+        return false;
+    }
     hart->accesses++;
     return true;
 }

@@ -50,6 +50,7 @@ typedef struct {
     uint32_t *words;
     uint8_t *flags;
     uint32_t *masks;
+    uint8_t *allowed; // in strict mode, a byte a word: accesses that Python has allowed
     PyObject *read;
     PyObject *write;
     Py_buffer words_view;
@@ -96,6 +97,9 @@ typedef struct {
     bool at_boundary;
     bool trapped;
     bool flush;
+    unsigned misaligned; // in strict mode: the cause of the trap that the engine has stopped for
+    unsigned undo_size; // bytes that a store has changed which must not have happened
+    uint8_t undo[16];
 } hart_t;
 
 typedef struct core_s {
@@ -114,6 +118,7 @@ typedef struct core_s {
     bool stepping; // a debugger executes a single instruction
     uint64_t accesses; // register accesses served
     int eager; // execute every round of waiting loops (for tests)
+    PyObject *strict; // the judge of strict mode (core/strict.py)
     PyThreadState *thread; // while the interpreter is released
     PyObject *error_type, *error_value, *error_trace;
 } core_t;
@@ -216,6 +221,7 @@ void set_engine_fs(hart_t *hart, uint64_t fs);
 uint32_t fetch_insn(core_t *core, uint64_t pc);
 uint64_t take_interrupt(hart_t *hart, uint64_t pc);
 void end_block(hart_t *hart, uint64_t pc);
+void enter_alignment_fault(hart_t *hart, unsigned cause, uint64_t pc);
 void enter_fault(hart_t *hart, uc_err error, uint64_t pc);
 void on_exception(uc_engine *uc, uint32_t cause, void *user);
 void on_counter(uc_engine *uc, uint64_t pc, uint32_t size, void *user);
@@ -229,5 +235,11 @@ void leave_python(core_t *core);
 bool on_device_access(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value, void *user);
 uint64_t on_device_read(uc_engine *uc, uint64_t offset, unsigned size, void *user);
 void on_device_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t value, void *user);
+
+// strict.c: accesses that documentation does not cover, or that are not aligned.
+int be_strict(core_t *core, PyObject *judge);
+bool strict_access(hart_t *hart, uint64_t address, unsigned size, bool store);
+void strict_note(hart_t *hart, unsigned cause, uint64_t pc, uint64_t address);
+void enter_misaligned(hart_t *hart, uint64_t pc);
 
 #endif // K210KIT_CORE_H

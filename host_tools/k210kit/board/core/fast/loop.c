@@ -59,7 +59,9 @@ static void run_hart(core_t *core, unsigned number) {
         forget_block(hart, pc);
         uc_err error = unicorn.emu_start(hart->uc, pc, 0, 0, 0);
         hart->in_access = false;
-        if (error != UC_ERR_OK && !hart->trapped) {
+        if (hart->misaligned) {
+            enter_misaligned(hart, get_reg(hart, UC_RISCV_REG_PC));
+        } else if (error != UC_ERR_OK && !hart->trapped) {
             enter_fault(hart, error, get_reg(hart, UC_RISCV_REG_PC));
             if (state->crashed) {
                 break;
@@ -166,7 +168,9 @@ void step(core_t *core, unsigned number) {
     unicorn.ctl(hart->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
     uc_err error = unicorn.emu_start(hart->uc, pc, 0, 0, 1);
     hart->in_access = false;
-    if (error != UC_ERR_OK && !hart->trapped) {
+    if (hart->misaligned) {
+        enter_misaligned(hart, get_reg(hart, UC_RISCV_REG_PC));
+    } else if (error != UC_ERR_OK && !hart->trapped) {
         enter_fault(hart, error, get_reg(hart, UC_RISCV_REG_PC));
     }
     // A trap at another pc is that of the next instruction's fetch.

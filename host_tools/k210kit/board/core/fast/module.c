@@ -143,11 +143,13 @@ static void core_dealloc(core_t *core) {
         free(core->hart[i].blocks);
     }
     free(core->code_pages);
+    Py_XDECREF(core->strict);
     for (unsigned i = 0; i < core->devices; i++) {
         device_t *device = core->device[i];
         release_views(device);
         Py_XDECREF(device->read);
         Py_XDECREF(device->write);
+        free(device->allowed);
         free(device);
     }
     Py_TYPE(core)->tp_free((PyObject *)core);
@@ -331,7 +333,17 @@ static PyObject *core_be_eager(core_t *core, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+// be_strict(judge): trap what documentation does not cover; once, after all devices are mapped.
+static PyObject *core_be_strict(core_t *core, PyObject *judge) {
+    if (core->strict || be_strict(core, judge)) {
+        PyErr_SetString(PyExc_RuntimeError, "strict mode cannot be set up");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef core_methods[] = {
+    {"be_strict", (PyCFunction)core_be_strict, METH_O, "be_strict(judge): ask judge(cause, address, size)"},
     {"counter_reads", (PyCFunction)core_counter_reads, METH_NOARGS, "how often a guest read a counter CSR"},
     {"be_eager", (PyCFunction)core_be_eager, METH_VARARGS, "be_eager(on): skip no waiting loop"},
     {"step", (PyCFunction)core_step, METH_VARARGS, "step(hart): one instruction of that hart alone"},

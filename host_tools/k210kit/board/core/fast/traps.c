@@ -157,6 +157,7 @@ void on_exception(uc_engine *uc, uint32_t cause, void *user) {
             uint32_t insn = fetch_insn(hart->core, pc);
             cause = insn >> 27 == 2 ? CAUSE_LOAD_MISALIGNED : CAUSE_STORE_MISALIGNED;
             tval = get_reg(hart, UC_RISCV_REG_X0 + (insn >> 15 & 31));
+            strict_note(hart, cause, pc, tval);
         }
         next = enter_exception(hart, cause, pc, tval, hart->state->cycles);
     }
@@ -223,6 +224,12 @@ static uint64_t store_address(hart_t *hart, uint64_t pc) {
     return get_reg(hart, UC_RISCV_REG_X0 + base) + offset;
 }
 
+void enter_alignment_fault(hart_t *hart, unsigned cause, uint64_t pc) {
+    end_block(hart, pc);
+    strict_note(hart, cause, pc, hart->fault_address);
+    set_pc(hart, enter_exception(hart, cause, pc, hart->fault_address, hart->state->cycles));
+}
+
 void enter_fault(hart_t *hart, uc_err error, uint64_t pc) {
     hart_state_t *state = hart->state;
     unsigned cause;
@@ -255,6 +262,7 @@ void enter_fault(hart_t *hart, uc_err error, uint64_t pc) {
     } else {
         end_block(hart, pc);
     }
+    strict_note(hart, cause, pc, hart->fault_address);
     pc = enter_exception(hart, cause, pc, hart->fault_address, state->cycles);
     set_pc(hart, pc);
 }
