@@ -13,10 +13,14 @@ add_library(
   ${K210_DIR}/src/core1.c
   ${K210_DIR}/src/crash.c
   ${K210_DIR}/src/fpioa.c
+  ${K210_DIR}/src/i2c.c
+  ${K210_DIR}/src/i2c_lines.c
+  ${K210_DIR}/src/i2s.c
   ${K210_DIR}/src/misaligned.c
   ${K210_DIR}/src/plic.c
   ${K210_DIR}/src/sysctl.c
   ${K210_DIR}/src/trap.c
+  ${K210_DIR}/src/uart.c
   ${K210_DIR}/src/uarths.c)
 target_include_directories(k210 PUBLIC ${K210_DIR}/include)
 target_compile_features(k210 PUBLIC c_std_11)
