@@ -18,6 +18,9 @@ add_library(
   ${K210_DIR}/src/fpioa.c
   ${K210_DIR}/src/gpio.c
   ${K210_DIR}/src/gpiohs.c
+  ${K210_DIR}/src/i2c.c
+  ${K210_DIR}/src/i2c_lines.c
+  ${K210_DIR}/src/i2s.c
   ${K210_DIR}/src/iomem.c
   ${K210_DIR}/src/misaligned.c
   ${K210_DIR}/src/plic.c
@@ -28,10 +31,10 @@ add_library(
   ${K210_DIR}/src/sysctl.c
   ${K210_DIR}/src/timer.c
   ${K210_DIR}/src/trap.c
+  ${K210_DIR}/src/uart.c
   ${K210_DIR}/src/uarths.c
   ${K210_DIR}/src/w25qxx.c
   ${K210_DIR}/src/wdt.c)
-target_include_directories(k210 PUBLIC ${K210_DIR}/include)
 target_compile_features(k210 PUBLIC c_std_11)
 # The same source gives the same image, whatever directory it lies in.
 target_compile_options(
