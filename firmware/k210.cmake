@@ -35,6 +35,7 @@ add_library(
   ${K210_DIR}/src/uarths.c
   ${K210_DIR}/src/w25qxx.c
   ${K210_DIR}/src/wdt.c)
+target_include_directories(k210 PUBLIC ${K210_DIR}/include)
 target_compile_features(k210 PUBLIC c_std_11)
 # The same source gives the same image, whatever directory it lies in.
 target_compile_options(
