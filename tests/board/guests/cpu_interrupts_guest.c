@@ -103,8 +103,10 @@ static void wfi(void) {
     uint64_t traps = trap_note[0].count;
     // Pending and enabled in mie, MIE clear: goes on without a trap.
     write_csr(mie, MIP_MTIP);
+    // The cycles are counted from before the time is read: setting the timer takes some.
+    uint64_t cycles = read_csr(mcycle);
     clint_timer_set(0, clint_get_time() + 1000);
-    uint64_t cycles = read_csr(mcycle), retired = read_csr(minstret);
+    uint64_t retired = read_csr(minstret);
     __asm__ volatile("wfi");
     cycles = read_csr(mcycle) - cycles;
     retired = read_csr(minstret) - retired;
