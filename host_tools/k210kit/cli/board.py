@@ -270,7 +270,7 @@ def _print_stats(board: Board, host: float) -> None:
         ("host time", f"{host:.3f} s"),
         ("instructions per host second", f"{sum(retired) / host:,.0f}" if host else "-"),
         ("register accesses", f"{board.machine.runner.accesses():,}"),
-        ("KPU layers", "0"),
+        ("KPU layers", f"{board.machine.kpu.layers_run:,}"),
     ]
     width = max(len(name) for name, _ in rows)
     right = max(len(value.rpartition(" ")[0] or value) for _, value in rows)

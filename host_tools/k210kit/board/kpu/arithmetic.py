@@ -40,7 +40,7 @@ class Convolution:
     the shifts apply to the sums, plus `arg_add` for each input channel.
     """
 
-    weights: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    weights: npt.NDArray[np.unsignedinteger]
     depthwise: bool = False
     pad_value: int = 0
     arg_x: int = 0
@@ -149,8 +149,8 @@ def _window_sum(planes: Integers, side: int, shape: tuple[int, ...]) -> Integers
     height, width = shape
     if side == 1:
         return planes
-    rows = sum(planes[:, dy : dy + height] for dy in range(side))
-    return sum(rows[:, :, dx : dx + width] for dx in range(side))  # type: ignore[return-value,index]
+    rows = np.add.reduce([planes[:, dy : dy + height] for dy in range(side)])
+    return np.add.reduce([rows[:, :, dx : dx + width] for dx in range(side)])
 
 
 def _depthwise(padded: Bytes, weights: npt.NDArray[np.integer], shape: tuple[int, ...]) -> Integers:

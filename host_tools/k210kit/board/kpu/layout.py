@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from k210kit.board.kpu.arithmetic import Bytes
 from k210kit.board.kpu.layer import LINE
@@ -35,22 +36,58 @@ class RowLayout:
         return -(-channels // self.group) * self.lines * height * LINE
 
 
+def gather(ram: memoryview, shape: tuple[int, int, int], group: int, row_lines: int, channel_lines: int) -> Bytes:
+    """The image of `shape` (channels, height, width) whose first line is the first of `ram`: `group` channels share
+    each line, a row takes `row_lines` of them, and from one group of channels to the next it is `channel_lines`.
+
+    Raises ValueError when that makes no sense or leaves the memory.
+    """
+    channels, height, width = shape
+    lines = _lines(ram, shape, group, row_lines, channel_lines)
+    rows = lines.reshape(lines.shape[0], height, row_lines, group, -1).transpose(0, 3, 1, 2, 4)
+    return rows.reshape(lines.shape[0] * group, height, -1)[:channels, :, :width].copy()
+
+
+def scatter(ram: memoryview, image: Bytes, group: int, row_lines: int, channel_lines: int) -> None:
+    """Put an image where gather() finds it; bytes between rows and channels stay. Raises ValueError as that does."""
+    channels, height, width = image.shape
+    lines = _lines(ram, image.shape, group, row_lines, channel_lines)
+    pitch = LINE // group
+    for channel in range(channels):
+        rows = lines[channel // group].reshape(height, row_lines * LINE)
+        start = channel % group * pitch
+        rows[:, start : start + width] = image[channel]
+
+
+def _lines(
+    ram: memoryview, shape: tuple[int, ...], group: int, row_lines: int, channel_lines: int
+) -> npt.NDArray[np.uint8]:
+    """A view of shape (groups of channels, height * row_lines, LINE) into the memory."""
+    channels, height, width = shape
+    if group not in (1, 2, 4) or not row_lines or width > (LINE // group if group > 1 else row_lines * LINE):
+        raise ValueError(f"rows of {width} bytes, {group} channels a line and {row_lines} lines a row do not fit")
+    groups = -(-channels // group)
+    used = height * row_lines
+    size = ((groups - 1) * channel_lines + used) * LINE
+    if size > len(ram):
+        raise ValueError(
+            f"an image of {channels} x {height} x {width} takes {size} bytes of AI RAM, {len(ram)} are left"
+        )
+    raw = np.frombuffer(ram, np.uint8, size)
+    return np.lib.stride_tricks.as_strided(raw, (groups, used, LINE), (channel_lines * LINE, LINE, 1))
+
+
 def pack(image: Bytes) -> bytes:
-    """An image (channels, height, width) as it lies in AI RAM; bytes between are zero."""
+    """An image (channels, height, width) as it lies in AI RAM on its own; bytes between are zero."""
     channels, height, width = image.shape
     layout = RowLayout.of(width)
-    groups = -(-channels // layout.group)
-    lines = np.zeros(
-        (groups, layout.group, height, layout.lines * (layout.pitch if layout.group > 1 else LINE)), np.uint8
-    )
-    lines.reshape(groups * layout.group, height, -1)[:channels, :, :width] = image
-    return lines.transpose(0, 2, 1, 3).tobytes()
+    data = bytearray(layout.size(channels, height))
+    scatter(memoryview(data), image, layout.group, layout.lines, layout.lines * height)
+    return bytes(data)
 
 
 def unpack(data: bytes | memoryview, channels: int, height: int, width: int) -> Bytes:
-    """The image in AI RAM that starts where `data` does. Raises ValueError when `data` is too short."""
+    """The image that pack() has packed. Raises ValueError when `data` is too short."""
     layout = RowLayout.of(width)
-    groups = -(-channels // layout.group)
-    raw = np.frombuffer(data, np.uint8, layout.size(channels, height))
-    rows = raw.reshape(groups, height, layout.group, -1).transpose(0, 2, 1, 3)
-    return rows.reshape(groups * layout.group, height, -1)[:channels, :, :width].copy()
+    shape = (channels, height, width)
+    return gather(memoryview(data), shape, layout.group, layout.lines, layout.lines * height)
