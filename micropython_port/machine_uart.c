@@ -151,7 +151,7 @@ static int serve(void *ctx) {
     }
     enable_interrupts(self);
     if (events & self->trigger) {
-        self->flags = (uint8_t)events;
+        self->flags = (uint8_t)(events & self->trigger);
         mp_irq_handler(self->irq);
     }
     return 0;
@@ -164,7 +164,7 @@ static void fetch(machine_uart_obj_t *self) {
     enable_interrupts(self);
     bsp_irq_restore(before);
     if (events & self->trigger) {
-        self->flags = (uint8_t)events;
+        self->flags = (uint8_t)(events & self->trigger);
         mp_irq_handler(self->irq);
     }
 }
@@ -364,6 +364,9 @@ static mp_obj_t mp_machine_uart_make_new(const mp_obj_type_t *type, size_t n_arg
             &mp_type_ValueError, MP_ERROR_TEXT("there is no UART(%d), only 1 to %d"), (int)id, UART_COUNT);
     }
     machine_uart_obj_t *self = &objects[id - 1];
+    if (self->running && n_args == 1 && n_kw == 0) {
+        return MP_OBJ_FROM_PTR(self);
+    }
     stop(self);
     *self = (machine_uart_obj_t){
         .base = {type},
