@@ -15,6 +15,7 @@
 #include "clint.h"
 #include "console.h"
 #include "fpioa.h"
+#include "machine_buses.h"
 #include "machine_pin.h"
 #include "machine_rtc.h"
 #include "machine_timer.h"
@@ -71,6 +72,9 @@ static void live(void) {
     mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
     mp_thread_deinit();
     soft_timer_deinit();
+    machine_i2s_deinit_all();
+    machine_i2c_deinit_all();
+    machine_uart_deinit_all();
     machine_pin_deinit_all();
     machine_timer_deinit_all();
     machine_pwm_deinit_all();

@@ -25,6 +25,7 @@ set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/digest.c
     ${MICROPY_PORT_DIR}/fatfs_port.c
     ${MICROPY_PORT_DIR}/machine_bitstream.c
+    ${MICROPY_PORT_DIR}/machine_i2c.c
     ${MICROPY_PORT_DIR}/machine_pin.c
     ${MICROPY_PORT_DIR}/machine_rtc.c
     ${MICROPY_PORT_DIR}/machine_timer.c
@@ -38,6 +39,10 @@ set(MICROPY_SOURCE_PORT
 
 # Compiled as part of a file of extmod, scanned for names all the same.
 set(MICROPY_SOURCE_INCLUDED
-    ${MICROPY_PORT_DIR}/machine_pwm.c ${MICROPY_PORT_DIR}/machine_wdt.c
-    ${MICROPY_PORT_DIR}/modmachine.c ${MICROPY_PORT_DIR}/modos.c
+    ${MICROPY_PORT_DIR}/machine_i2s.c
+    ${MICROPY_PORT_DIR}/machine_pwm.c
+    ${MICROPY_PORT_DIR}/machine_uart.c
+    ${MICROPY_PORT_DIR}/machine_wdt.c
+    ${MICROPY_PORT_DIR}/modmachine.c
+    ${MICROPY_PORT_DIR}/modos.c
     ${MICROPY_PORT_DIR}/modtime.c)

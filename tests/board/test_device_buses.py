@@ -1,0 +1,41 @@
+"""machine.UART, I2C and I2S in our MicroPython."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from device_script import FIRMWARE, run_script, script
+from test_drivers_serial import Loudspeaker, Microphone, Refusing
+
+from k210kit.board.board import Board
+from k210kit.board.parts.i2c_bus import Eeprom24C02
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    """A board with our firmware at its prompt, that traps what the chip's documentation does not cover."""
+    if not FIRMWARE.exists():
+        pytest.skip("build/firmware.bin is not there: make firmware")
+    with Board(FIRMWARE, strict=True) as board:
+        board.run_until(">>> ")
+        yield board
+        assert board.machine.strict is not None
+        assert not board.machine.strict.faults, board.machine.strict.report()
+
+
+def run(board: Board, name: str) -> None:
+    assert run_script(board, script(name)).endswith("done\n")
+
+
+def test_uart(board: Board) -> None:
+    for first, second in ((10, 13), (12, 11), (14, 15)):
+        board.wire(first, second)
+    run(board, "uart")
+
+
+def test_i2c(board: Board) -> None:
+    board.attach_i2c(Eeprom24C02(board.machine.clock), 10, 11)
+    board.attach_i2c(Refusing(), 10, 11)
+    run(board, "i2c")
