@@ -215,7 +215,7 @@ def test_time_is_as_measured(width: int, height: int, milliseconds: float) -> No
     arguments = LayerArguments.parse(
         block(channels=128, outputs=128, width=width, height=height, out_width=width, out_height=height, kernel=1)
     )
-    assert timing.cycles(arguments, 2) / 300e3 == pytest.approx(milliseconds, rel=0.10)
+    assert timing.cycles(arguments, eight_bit=False) / 300e3 == pytest.approx(milliseconds, rel=0.10)
 
 
 def test_blocks_of_another_length_are_refused() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,10 +21,9 @@ from k210kit.board.core.device import Device
 from k210kit.board.core.dma import DmaRequest
 from k210kit.board.core.line import Line
 from k210kit.board.core.registers import Field, Register
-from k210kit.board.kpu import arithmetic, layer, timing
-from k210kit.board.kpu.arithmetic import ACTIVATION_SIZE, BATCHNORM_SIZE, Activation, BatchNorm, Bytes, Convolution
-from k210kit.board.kpu.layer import LayerArguments
-from k210kit.board.kpu.layout import gather, scatter
+from k210kit.board.kpu import execute, timing
+from k210kit.board.kpu.arithmetic import Bytes
+from k210kit.board.kpu.layer import SIZE, LayerArguments
 
 log = logging.getLogger("k210kit.board")
 
@@ -127,7 +126,7 @@ class Kpu(Device):
     @layer_argument_high.on_write
     def _word_written(self, high: int) -> None:
         self._block += self.layer_argument_low.to_bytes(4, "little") + high.to_bytes(4, "little")
-        if len(self._block) < layer.SIZE:
+        if len(self._block) < SIZE:
             return
         block = bytes(self._block)
         self._block.clear()
@@ -152,7 +151,7 @@ class Kpu(Device):
             return
         arguments = LayerArguments.parse(self._waiting.popleft())
         self._running = arguments, self._compute(arguments)
-        took = timing.cycles(arguments, 1 if self.eight_bit_mode else 2)
+        took = timing.cycles(arguments, eight_bit=bool(self.eight_bit_mode))
         self._event = self.clock.after(duration(took, self.clk.hz), self._finish)
         if len(self._waiting) == (self.fifo_threshold >> 4) - 1 or not self._waiting:
             self._raise(ALMOST_EMPTY)
@@ -170,8 +169,7 @@ class Kpu(Device):
 
     def _write_back(self, a: LayerArguments, image: Bytes) -> None:
         try:
-            target = self.ai_ram[a.image_target :]
-            scatter(target, image, a.output_group, a.output_row_lines, a.output_channel_lines)
+            execute.write_back(a, self.ai_ram, image)
         except ValueError as error:
             log.warning("%s: a layer's output is lost: %s", self.name, error)
         if a.send_data_out:
@@ -187,44 +185,17 @@ class Kpu(Device):
 
     def _compute(self, a: LayerArguments) -> Bytes | None:
         """The layer's output, read and computed when it starts; None for arguments that make no sense."""
-        weight: np.dtype[Any] = np.dtype(np.uint8) if self.eight_bit_mode else np.dtype("<u2")
-        side = 3 if a.kernel == layer.KERNEL_3X3 else 1
-        inputs = 1 if a.depthwise else a.input_channels
-        weights = self._fetch(a.weights_address, a.output_channels * inputs * side * side * weight.itemsize)
-        convolution = Convolution(
-            np.frombuffer(weights, weight).reshape(a.output_channels, inputs, side, side),
-            a.depthwise,
-            a.pad_value,
-            a.arg_x,
-            a.shr_x,
-            a.arg_w,
-            a.shr_w,
-            a.arg_add,
-        )
+        if a.bypass_convolution or a.first_stride:
+            log.warning("%s: bypass_conv and first_stride are not modelled", self.name)
+        eight_bit = bool(self.eight_bit_mode)
+        weights = self._fetch(a.weights_address, execute.weights_size(a, eight_bit=eight_bit))
+        batchnorm = self._fetch(a.batchnorm_address, execute.batchnorm_size(a))
+        activation = self._fetch(a.activation_address, execute.activation_size)
         try:
-            source = self.ai_ram[a.image_source :]
-            image = gather(
-                source,
-                (a.input_channels, a.input_height, a.input_width),
-                a.input_group,
-                a.input_row_lines,
-                a.input_channel_lines,
-            )
-            out = arithmetic.run(
-                image,
-                arithmetic.Layer(
-                    convolution,
-                    BatchNorm.parse(self._fetch(a.batchnorm_address, BATCHNORM_SIZE * a.output_channels)),
-                    Activation.parse(self._fetch(a.activation_address, ACTIVATION_SIZE)),
-                    a.pool,
-                ),
-            )
+            return execute.compute(a, self.ai_ram, weights, batchnorm, activation, eight_bit=eight_bit)
         except ValueError as error:
             log.warning("%s: a layer cannot be computed: %s", self.name, error)
             return None
-        if a.bypass_convolution or a.first_stride:
-            log.warning("%s: bypass_conv and first_stride are not modelled", self.name)
-        return out[:, : a.output_height, : a.output_width]
 
     # ---- Results
 

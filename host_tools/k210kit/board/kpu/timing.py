@@ -8,7 +8,8 @@ to 128 channels with 16-bit weights at 300 MHz, 4x4 to 256x256 (bbs.sipeed.com, 
 
 from __future__ import annotations
 
-from k210kit.board.kpu.layer import KERNEL_3X3, LayerArguments
+from k210kit.board.kpu.execute import weights_size
+from k210kit.board.kpu.layer import LayerArguments
 from k210kit.board.kpu.layout import RowLayout
 
 PARAMETER_BYTES_A_CYCLE = 2.9
@@ -17,17 +18,10 @@ UNHIDDEN_PARAMETERS = 0.6
 CYCLES_A_LINE = 1.04
 
 
-def parameter_bytes(layer: LayerArguments, weight_bytes: int) -> int:
-    """Bytes of weights that a layer loads."""
-    taps = 9 if layer.kernel == KERNEL_3X3 else 1
-    inputs = 1 if layer.depthwise else layer.input_channels
-    return layer.output_channels * inputs * taps * weight_bytes
-
-
-def cycles(layer: LayerArguments, weight_bytes: int) -> int:
-    """Cycles of the KPU's clock from start to result; `weight_bytes` is 1 in 8-bit mode, else 2."""
+def cycles(layer: LayerArguments, *, eight_bit: bool) -> int:
+    """Cycles of the KPU's clock from start to result."""
     layout = RowLayout.of(layer.input_width)
     lines = layer.input_height * layout.lines / layout.group
     pairs = layer.output_channels * (1 if layer.depthwise else layer.input_channels)
-    loading = parameter_bytes(layer, weight_bytes) / PARAMETER_BYTES_A_CYCLE
+    loading = weights_size(layer, eight_bit=eight_bit) / PARAMETER_BYTES_A_CYCLE
     return round(max(loading, UNHIDDEN_PARAMETERS * loading + CYCLES_A_LINE * lines * pairs))
