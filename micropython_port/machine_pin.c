@@ -143,18 +143,28 @@ static int take_channel(unsigned pad, unsigned count) {
     return channel;
 }
 
-// The channel of a pad, which becomes a pin if it is none.
+static void set_open_drain_flag(unsigned pad, bool on) {
+    uint64_t state = bsp_irq_save(), bit = UINT64_C(1) << pad;
+    open_drain = on ? open_drain | bit : open_drain & ~bit;
+    bsp_irq_restore(state);
+}
+
+// The channel of a pad, which becomes a pin if it is none. A hard handler may do the same meanwhile.
 static unsigned need_channel(unsigned pad) {
+    uint64_t state = bsp_irq_save();
     int channel = channel_of(pad);
     if (channel < 0) {
         channel = take_channel(pad, CHANNELS);
-        if (channel < 0) {
-            mp_raise_msg_varg(&mp_type_OSError,
-                MP_ERROR_TEXT("all %d GPIO channels are in use: none is left for pad %u"), CHANNELS, pad);
-        }
         open_drain &= ~(UINT64_C(1) << pad);
     }
-    in_use |= UINT64_C(1) << pad;
+    if (channel >= 0) {
+        in_use |= UINT64_C(1) << pad;
+    }
+    bsp_irq_restore(state);
+    if (channel < 0) {
+        mp_raise_msg_varg(
+            &mp_type_OSError, MP_ERROR_TEXT("all %d GPIO channels are in use: none is left for pad %u"), CHANNELS, pad);
+    }
     return channel;
 }
 
@@ -162,12 +172,12 @@ static unsigned need_channel(unsigned pad) {
 
 void mp_hal_pin_input(mp_hal_pin_obj_t pin) {
     set_direction(need_channel(pin), false);
-    open_drain &= ~(UINT64_C(1) << pin);
+    set_open_drain_flag(pin, false);
 }
 
 void mp_hal_pin_output(mp_hal_pin_obj_t pin) {
     set_direction(need_channel(pin), true);
-    open_drain &= ~(UINT64_C(1) << pin);
+    set_open_drain_flag(pin, false);
 }
 
 static void set_open_drain(unsigned pad, bool released) {
@@ -177,7 +187,7 @@ static void set_open_drain(unsigned pad, bool released) {
     }
     set_level(channel, false);
     set_direction(channel, !released);
-    open_drain |= UINT64_C(1) << pad;
+    set_open_drain_flag(pad, true);
 }
 
 void mp_hal_pin_open_drain(mp_hal_pin_obj_t pin) {
@@ -481,7 +491,12 @@ static unsigned pending_of(unsigned channel) {
 static int handle(void *ctx) {
     unsigned channel = (unsigned)(uintptr_t)ctx;
     uint32_t bit = 1u << channel;
-    pin_irq_obj_t *irq = taken_by[channel] ? irq_of(taken_by[channel] - 1) : NULL;
+    if (taken_by[channel] == 0 || channel_of(taken_by[channel] - 1) != (int)channel) {
+        // Something else was put on the pad: the channel hears nothing any more, and a level would last for ever.
+        silence(channel);
+        return 0;
+    }
+    pin_irq_obj_t *irq = irq_of(taken_by[channel] - 1);
     unsigned flags = irq ? pending_of(channel) & irq->trigger : 0;
     gpiohs->fall_ip = bit;
     gpiohs->rise_ip = bit;
