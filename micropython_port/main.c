@@ -14,6 +14,7 @@
 #include "bsp.h"
 #include "clint.h"
 #include "console.h"
+#include "dmac.h"
 #include "fpioa.h"
 #include "machine_buses.h"
 #include "machine_pin.h"
@@ -42,6 +43,7 @@ static void chip_init(void) {
     plic_init();
     clint_ipi_init();
     sysctl_enable_irq();
+    dmac_init();
     fpioa_init();
     console_init();
     machine_rtc_start();
