@@ -48,6 +48,7 @@ static void chip_init(void) {
     plic_init();
     clint_ipi_init();
     sysctl_enable_irq();
+    dmac_init();
     fpioa_init();
     dmac_init();
     console_init();

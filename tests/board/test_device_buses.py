@@ -39,3 +39,18 @@ def test_i2c(board: Board) -> None:
     board.attach_i2c(Eeprom24C02(board.machine.clock), 10, 11)
     board.attach_i2c(Refusing(), 10, 11)
     run(board, "i2c")
+
+
+def test_i2s(board: Board) -> None:
+    ear = Loudspeaker()
+    board.machine.i2s[0].outputs[0] = ear
+    board.audio_in(Microphone(), i2s=1)
+    run(board, "i2s")
+    heard = np.concatenate(ear.heard)
+    sounding = heard[heard.any(axis=1)] >> 16
+    even, odd = np.arange(0, 4000, 2), -np.arange(1, 4000, 2)
+    stereo = np.stack((even, odd), 1)
+    assert np.array_equal(sounding[:22000], np.tile(stereo, (11, 1)))
+    mono = np.arange(1, 501)[:, None].repeat(2, 1) << 4
+    assert np.array_equal(sounding[22000:22500], mono)
+    assert np.array_equal(sounding[22500:26500], np.tile(stereo, (2, 1)))
