@@ -50,7 +50,6 @@ static void chip_init(void) {
     sysctl_enable_irq();
     dmac_init();
     fpioa_init();
-    dmac_init();
     console_init();
     machine_rtc_start();
     soft_timer_init();
