@@ -54,6 +54,9 @@ def test_i2s(board: Board) -> None:
     mono = np.arange(1, 501)[:, None].repeat(2, 1) << 4
     assert np.array_equal(sounding[22000:22500], mono)
     assert np.array_equal(sounding[22500:26500], np.tile(stereo, (2, 1)))
+    assert np.array_equal(sounding[26500:32500], np.tile(stereo, (3, 1)))
+    ends = np.flatnonzero(heard[:, 0] == 3998 << 16)
+    assert (np.diff(ends)[:10] == 2000).all() and (np.diff(ends)[-2:] == 2000).all()  # no silence between
 
 
 ACTIVE = b"""

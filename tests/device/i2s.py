@@ -77,6 +77,14 @@ time.sleep_ms(60)
 out.deinit()
 print("asyncio")
 
+# A buffer that is smaller than the block of a larger one: no gaps.
+out.init(bits=16, format=I2S.STEREO, rate=16000, ibuf=200, **OUT)
+for _ in range(3):
+    out.write(data)
+time.sleep_ms(20)
+out.deinit()
+print("small buffer")
+
 # Receiving: every frame, in order.
 heard = I2S(1, bits=32, format=I2S.STEREO, rate=16000, ibuf=8000, **IN)
 samples = bytearray(4000)
