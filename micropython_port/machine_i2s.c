@@ -25,7 +25,9 @@
 
 #define NO_PIN ((mp_hal_pin_obj_t) - 1)
 #define I2S_COUNT (I2S_DEVICE_MAX)
-#define BLOCK_FRAMES (128)
+// Frames of a block, of which the buffer holds at least two.
+#define BLOCK_MIN (16)
+#define BLOCK_MAX (128)
 #define IBUF_MAX (1 << 20)
 #define MIN_RATE (1000)
 #define MAX_RATE (192000)
@@ -65,12 +67,13 @@ struct _machine_i2s_obj_t {
     int8_t dma_channel;
     uint8_t block; // the one that DMA is at
     uint8_t frame_bytes; // of the user's format
+    uint8_t block_frames;
     uint8_t *buffer; // `size` bytes, whole frames
     size_t size;
     volatile size_t put, got; // bytes since the start
 };
 
-static uint32_t blocks[I2S_COUNT][2][2 * BLOCK_FRAMES] IOMEM;
+static uint32_t blocks[I2S_COUNT][2][2 * BLOCK_MAX] IOMEM;
 
 MP_REGISTER_ROOT_POINTER(struct _machine_i2s_obj_t *k210_i2s_objects[3]);
 
@@ -128,7 +131,7 @@ static void store(const machine_i2s_obj_t *self, uint8_t *sample, uint32_t word)
 }
 
 static void fill_block(machine_i2s_obj_t *self, uint32_t *words) {
-    size_t frames = MIN(waiting(self) / self->frame_bytes, BLOCK_FRAMES);
+    size_t frames = MIN(waiting(self) / self->frame_bytes, self->block_frames);
     size_t right = self->format == STEREO ? self->bits / 8 : 0;
     size_t at = self->got % self->size;
     for (size_t i = 0; i < frames; i++) {
@@ -138,11 +141,11 @@ static void fill_block(machine_i2s_obj_t *self, uint32_t *words) {
         at = at == self->size ? 0 : at;
     }
     self->got += frames * self->frame_bytes;
-    memset(words + 2 * frames, 0, (BLOCK_FRAMES - frames) * 2 * sizeof(*words));
+    memset(words + 2 * frames, 0, (self->block_frames - frames) * 2 * sizeof(*words));
 }
 
 static void empty_block(machine_i2s_obj_t *self, const uint32_t *words) {
-    size_t frames = MIN(room(self) / self->frame_bytes, BLOCK_FRAMES);
+    size_t frames = MIN(room(self) / self->frame_bytes, self->block_frames);
     size_t at = self->put % self->size;
     for (size_t i = 0; i < frames; i++) {
         store(self, self->buffer + at, words[2 * i]);
@@ -176,9 +179,9 @@ static void start_block(machine_i2s_obj_t *self, unsigned which) {
         .tx_channel = (dmac_channel_number_t)self->dma_channel,
         .rx_channel = (dmac_channel_number_t)self->dma_channel,
         .tx_buf = words,
-        .tx_len = 2 * BLOCK_FRAMES,
+        .tx_len = 2u * self->block_frames,
         .rx_buf = words,
-        .rx_len = 2 * BLOCK_FRAMES,
+        .rx_len = 2u * self->block_frames,
         .transfer_mode = self->mode == MICROPY_PY_MACHINE_I2S_CONSTANT_TX ? I2S_SEND : I2S_RECEIVE,
         .nowait_dma_idle = true,
     };
@@ -363,7 +366,9 @@ static void mp_machine_i2s_init_helper(machine_i2s_obj_t *self, mp_arg_val_t *ar
     self->non_blocking_mode_queue = self;
     self->job.appbuf.buf = NULL;
     self->frame_bytes = frame_bytes;
-    self->size = (size_t)ibuf / frame_bytes * frame_bytes;
+    size_t frames = MAX((size_t)ibuf / frame_bytes, 2 * BLOCK_MIN);
+    self->block_frames = (uint8_t)MIN(frames / 2, BLOCK_MAX);
+    self->size = frames * frame_bytes;
     self->buffer = m_new(uint8_t, self->size);
     self->put = self->got = 0;
     note_status(self);

@@ -54,3 +54,33 @@ def test_i2s(board: Board) -> None:
     mono = np.arange(1, 501)[:, None].repeat(2, 1) << 4
     assert np.array_equal(sounding[22000:22500], mono)
     assert np.array_equal(sounding[22500:26500], np.tile(stereo, (2, 1)))
+    assert np.array_equal(sounding[26500:32500], np.tile(stereo, (3, 1)))
+    ends = np.flatnonzero(heard[:, 0] == 3998 << 16)
+    assert (np.diff(ends)[:10] == 2000).all() and (np.diff(ends)[-2:] == 2000).all()  # no silence between
+
+
+ACTIVE = b"""
+from machine import mem32
+print(hex(mem32[0x0c002000]), hex(mem32[0x0c002004]), hex(mem32[0x50000018]))  # PLIC's enables; the DMAC's channels
+"""
+START = b"""
+from machine import I2C, I2S, UART
+uart = UART(1, 9600, tx=10, rx=11)
+uart.irq(print, UART.IRQ_RX)
+uart.write(b"x" * 200)
+i2c = I2C(0, scl=12, sda=13)
+sound = I2S(0, sck=35, ws=33, sd=34, mode=I2S.TX, bits=16, format=I2S.STEREO, rate=16000, ibuf=4000)
+sound.irq(print)
+sound.write(bytes(8000))
+"""
+
+
+def test_soft_reset_stops_them(board: Board) -> None:
+    before = run_script(board, ACTIVE)
+    assert run_script(board, START + ACTIVE) != before
+    board.send(b"\x04")
+    board.run_until("soft reboot")
+    board.run_until(">>> ")
+    board.run(0.1)
+    assert run_script(board, ACTIVE) == before
+    run_script(board, START)  # all is free again

@@ -66,7 +66,7 @@ async def play():
 
     task = asyncio.create_task(count())
     writer = asyncio.StreamWriter(out)
-    writer.write(data)
+    writer.out_buf = data  # write() would be the blocking one, until drain() has polled
     await writer.drain()
     task.cancel()
     return turns
@@ -76,6 +76,14 @@ assert asyncio.run(play()) > 20
 time.sleep_ms(60)
 out.deinit()
 print("asyncio")
+
+# A buffer that is smaller than the block of a larger one: no gaps.
+out.init(bits=16, format=I2S.STEREO, rate=16000, ibuf=200, **OUT)
+for _ in range(3):
+    out.write(data)
+time.sleep_ms(20)
+out.deinit()
+print("small buffer")
 
 # Receiving: every frame, in order.
 heard = I2S(1, bits=32, format=I2S.STEREO, rate=16000, ibuf=8000, **IN)
@@ -126,7 +134,7 @@ for wrong in ({"bits": 24}, {"rate": 100}, {"rate": 1000000}, {"ibuf": 0}, {"for
     raises(ValueError, I2S, 0, **settings)
 out = I2S(0, **right, **OUT)
 assert raises(OSError, out.readinto, bytearray(4)).errno == 1
-assert raises(OSError, out.write, b"abc").errno == 22  # no whole frame
+assert raises(OSError, heard.readinto, bytearray(3)).errno == 22  # no whole frame
 assert "rate=16000" in str(out)
 out.deinit()
 print("done")
