@@ -61,7 +61,7 @@ def read_until(port: serial.Serial, text: bytes, seconds: float = 20) -> bytes:
 
 @pytest.mark.parametrize("busy", ("while True: pass", "for i in range(10**12): [0] * 100"))
 def test_ctrl_c_ends_a_busy_loop(address: str, busy: str) -> None:
-    with serial.serial_for_url(address, timeout=0.05) as port:
+    with serial.serial_for_url(address, baudrate=115200, timeout=0.05) as port:
         port.write(b"\r\x03\x02")
         read_until(port, b">>> ")
         port.write(b"print('in ' + 'it')\r\x05" + busy.encode() + b"\r\x04")
