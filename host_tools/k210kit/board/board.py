@@ -48,8 +48,8 @@ I2C_PARTS: Mapping[str, Callable[[], I2cPart]] = {"axp173": Axp, "axp192": Axp, 
 FLASH_SIZE = 16 << 20
 PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".ppm", ".tif", ".tiff")
 POLL_SECONDS = 0.002
-IDLE_SLICE = PS_PER_SECOND // 100
-"""How far an idle board with nothing scheduled lets time pass at once."""
+LIVE_SLICE = PS_PER_SECOND // 100
+"""How far time passes at once while a peer may send at any moment."""
 AHEAD_SECONDS = 0.02
 """How far the virtual time of a board that sleeps may run ahead of a live peer's."""
 
@@ -451,12 +451,10 @@ class Board:
             machine = self.machine
             clock = machine.clock
             due = clock.next_time()
-            idle = due is None and all(engine.state.idle for engine in machine.engines)
             # Not a time from now: where the host's slices end must not decide where the harts' windows do.
-            horizon = (clock.now // PS_PER_SECOND + 1) * PS_PER_SECOND
+            grain = LIVE_SLICE if self._live() else PS_PER_SECOND
+            horizon = (clock.now // grain + 1) * grain
             until = min(time for time in (due, end, horizon) if time is not None)
-            if idle and self._endpoint is not None:
-                until = min(until, clock.now + IDLE_SLICE)
             begun = self._progress()
             reason = machine.runner.run(clock.cycle_at(until))
             clock.run_due(clock.time_of(machine.runner.now()))
@@ -471,6 +469,10 @@ class Board:
                 self.lcd.save(self._lcd_path)
             self._get_ahead_of_peer(begun)
         return True
+
+    def _live(self) -> bool:
+        """Whether somebody outside may still send."""
+        return self._endpoint is not None and not getattr(self._endpoint, "eof", False)
 
     def _wait_for_peer(self) -> bool:
         """Sleep a little when the board is ahead of its peer, who has sent nothing; returns whether it did."""
@@ -498,7 +500,7 @@ class Board:
         A peer expects a timeout on the board to last as long as one of its own; what a busy hart does lasts no longer
         than it takes. While the line carries bytes the peer waits for the board, not the other way round.
         """
-        if self._endpoint is None or getattr(self._endpoint, "eof", False):
+        if not self._live():
             return
         passed, cycles, first, second = (now - then for now, then in zip(self._progress(), begun, strict=True))
         slept = passed * max(0, cycles - max(first, second)) / max(cycles, 1) / PS_PER_SECOND
