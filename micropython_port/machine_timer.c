@@ -136,7 +136,8 @@ static double period_from(mp_obj_t freq_in, mp_int_t period, int freq_max) {
     }
     double freq = mp_obj_get_float(freq_in);
     if (!(freq > 1000.0 / PERIOD_MAX_MS && freq <= freq_max)) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("freq=%g is not above 0 and at most %d Hz"), freq, freq_max);
+        mp_raise_msg_varg(
+            &mp_type_ValueError, MP_ERROR_TEXT("freq=%g is not above 0 and at most %d Hz"), freq, freq_max);
     }
     return 1000 / freq;
 }

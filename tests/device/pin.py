@@ -183,19 +183,23 @@ for hard in (False, True):
     out(1)
     time.sleep_ms(2)
     assert runs == 5, runs
-    out(1)
-    time.sleep_ms(1)
-    assert runs > 5
+    if not hard:
+        # A soft one leaves time for the program, so that it can end it.
+        out(1)
+        time.sleep_ms(1)
+        assert runs > 5
     inp.irq(None)
     out(0)
 # One that nobody can end any more, as the pad was given to something else.
+out(1)
 inp.irq(hard_note, Pin.IRQ_LOW_LEVEL, hard=True)
-Pin(11, Pin.ALT, alt=120)
 before = count
+Pin(11, Pin.ALT, alt=120)
 time.sleep_ms(1)
 assert count - before < 1000
 inp.init(Pin.IN)
 inp.irq(None)
+out(0)
 print("levels as interrupts OK")
 
 
@@ -244,7 +248,7 @@ message = raises(OSError, Pin, pads[35], Pin.IN)
 assert message == "all 40 GPIO channels are in use: none is left for pad %d" % pads[35], message
 for pin in pins:
     pin.init(Pin.IN, Pin.PULL_DOWN)
-    assert pin() == 0
+    assert pin() == 0 or pin is Pin.board.BOOT_KEY  # which has a resistor to the supply
 raises(OSError, lambda: [pin.irq(note) for pin in pins])
 # One that gets another function makes room.
 pins[0].init(Pin.ALT, alt=120)
