@@ -474,12 +474,34 @@ static void set_trigger(pin_irq_obj_t *irq, unsigned trigger) {
     }
 }
 
-static void run_level_handler(mp_sched_node_t *node) {
-    pin_irq_obj_t *irq = (pin_irq_obj_t *)((uintptr_t)node - offsetof(pin_irq_obj_t, node));
+static void run_level_handler(pin_irq_obj_t *irq) {
     if (irq->base.handler != mp_const_none) {
         mp_call_function_1_protected(irq->base.handler, irq->base.parent);
     }
     set_trigger(irq, irq->trigger);
+}
+
+static mp_obj_t level_callback(mp_obj_t pin) {
+    pin_irq_obj_t *irq = irq_of(((machine_pin_obj_t *)MP_OBJ_TO_PTR(pin))->pad);
+    if (irq) {
+        run_level_handler(irq);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(level_callback_obj, level_callback);
+
+static void level_node_callback(mp_sched_node_t *node) {
+    run_level_handler((pin_irq_obj_t *)((uintptr_t)node - offsetof(pin_irq_obj_t, node)));
+}
+
+// The level would interrupt again before a soft handler has had its turn, so it is let through again after that.
+static void schedule_level_handler(pin_irq_obj_t *irq, unsigned channel) {
+    gpiohs_set_pin_edge(channel, GPIO_PE_NONE);
+    // The scheduler runs its nodes for as long as there are any, but one function at a time: a level that lasts
+    // leaves time for the program so. The node is for when the scheduler is full, as this call must not get lost.
+    if (!mp_sched_schedule(MP_OBJ_FROM_PTR(&level_callback_obj), irq->base.parent)) {
+        mp_sched_schedule_node(&irq->node, level_node_callback);
+    }
 }
 
 static unsigned pending_of(unsigned channel) {
@@ -508,10 +530,11 @@ static int handle(void *ctx) {
     irq->flags = flags;
     if (!(flags & IRQ_LEVELS) || irq->base.ishard) {
         mp_irq_handler(&irq->base);
+        // A level that the handler has ended is not to count again.
+        gpiohs->low_ip = bit;
+        gpiohs->high_ip = bit;
     } else {
-        // The level would interrupt again before the handler has had its turn.
-        gpiohs_set_pin_edge(channel, GPIO_PE_NONE);
-        mp_sched_schedule_node(&irq->node, run_level_handler);
+        schedule_level_handler(irq, channel);
     }
     return 0;
 }
