@@ -87,7 +87,9 @@ static void start(machine_i2c_obj_t *self) {
     self->running = true;
 }
 
-static void init_helper(machine_i2c_obj_t *self, size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+// `scl` and `sda` are the pads unless the arguments name others. A bad argument changes nothing.
+static void init_helper(
+    machine_i2c_obj_t *self, int8_t scl, int8_t sda, size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_freq, ARG_scl, ARG_sda, ARG_timeout };
     static const mp_arg_t allowed_args[] = {
         {MP_QSTR_freq, MP_ARG_INT, {.u_int = DEFAULT_FREQ}},
@@ -105,7 +107,6 @@ static void init_helper(machine_i2c_obj_t *self, size_t n_args, const mp_obj_t *
     if (timeout < 0) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("timeout %d is negative"), (int)timeout);
     }
-    int8_t scl = self->scl, sda = self->sda;
     if (args[ARG_scl].u_obj != mp_const_none) {
         scl = (int8_t)mp_hal_get_pin_obj(args[ARG_scl].u_obj);
     }
@@ -136,20 +137,18 @@ static mp_obj_t machine_i2c_make_new(const mp_obj_type_t *type, size_t n_args, s
     }
     machine_i2c_obj_t *self = &objects[id];
     if (!self->running || n_args > 1 || n_kw > 0) {
-        stop(self);
         self->base.type = type;
         self->device = (uint8_t)id;
-        self->scl = default_pads[id][0];
-        self->sda = default_pads[id][1];
         mp_map_t kw_args;
         mp_map_init_fixed_table(&kw_args, n_kw, args + n_args);
-        init_helper(self, n_args - 1, args + 1, &kw_args);
+        init_helper(self, default_pads[id][0], default_pads[id][1], n_args - 1, args + 1, &kw_args);
     }
     return MP_OBJ_FROM_PTR(self);
 }
 
 static void machine_i2c_init_method(mp_obj_base_t *self, size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    init_helper((machine_i2c_obj_t *)self, n_args, pos_args, kw_args);
+    machine_i2c_obj_t *i2c_self = (machine_i2c_obj_t *)self;
+    init_helper(i2c_self, i2c_self->scl, i2c_self->sda, n_args, pos_args, kw_args);
 }
 
 // ---- Transfers

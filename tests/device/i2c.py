@@ -74,6 +74,9 @@ raises(ValueError, I2C, 0, scl=48, sda=10)
 raises(ValueError, I2C, 0, scl=10, sda=11, timeout=-1)
 assert I2C(2) is i2c
 raises(ValueError, i2c.writeto, MEMORY, bytes(100), False)
+# A constructor that fails leaves the bus as it was.
+raises(ValueError, I2C, 2, scl=10, sda=11, freq=0)
+assert MEMORY in i2c.scan() and "scl=10, sda=11" in str(i2c)
 
 i2c = SoftI2C(scl=Pin(10), sda=Pin(11), freq=100000)
 check(i2c)
