@@ -1,7 +1,7 @@
 """What the board runs in test_power_loss.py, as /flash/main.py.
 
-It tells which versions of its files it finds, then replaces them one after the other, for ever. A file's content follows
-from its name and version.
+It tells which versions of its files it finds, then replaces them one after the other, for ever. A file's content
+follows from its name and version.
 """
 
 import os

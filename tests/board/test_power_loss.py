@@ -89,3 +89,18 @@ def test_some_cuts(scrambled: bool) -> None:
 @pytest.mark.slow
 def test_many_cuts() -> None:
     lose_power(200, seed=2, scrambled=True)
+
+
+def test_cut_while_the_file_system_is_made() -> None:
+    if not FIRMWARE.exists():
+        pytest.skip("build/firmware.bin is not there: make firmware")
+    rng = random.Random(3)
+    with Board(FIRMWARE) as board:
+        board.flash_chip.torn = random.Random(3)
+        for _ in range(6):
+            board.run(rng.uniform(0.002, 0.1))
+            board.power_cycle()
+        board.output.clear()
+        board.run_until(">>> ")
+        stored = b"with open('/flash/x', 'w') as file: print(file.write('x' * 5000))"
+        assert run_script(board, stored) == "5000\n"
