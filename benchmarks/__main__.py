@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import programs
+from benchmarks import programs, storage
 from k210kit.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND
 
@@ -136,7 +136,7 @@ def measure() -> list[Row]:
     host, virtual = min(flash_by_dma() for _ in range(3))
     rows.append((f"{MODEL_BYTES:,} bytes from flash by DMA", "0.2 s", f"{host:.3f} s host, {virtual:.3f} s virtual"))
     rows.append(("start-up of `k210 board` to its end", "0.3 s", f"{min(start_up() for _ in range(5)):.2f} s"))
-    return rows
+    return rows + (storage.measure() if storage.FIRMWARE.exists() else [])
 
 
 def table(rows: list[Row]) -> str:

@@ -35,7 +35,7 @@ extern char _heap_start[], _heap_end[], _stack_end[], _stack_size[];
 const char k210_help_text[] = "MicroPython for the Kendryte K210.\n"
                               "\n"
                               "/flash is the file system in the flash chip, /sd the card's when one is in at start.\n"
-                              "Hold BOOT at reset to skip boot.py and main.py.\n"
+                              "Press BOOT right after a reset to skip boot.py and main.py.\n"
                               "\n"
                               "CTRL-A  raw REPL        CTRL-B  normal REPL\n"
                               "CTRL-C  interrupts      CTRL-D  soft reset\n"

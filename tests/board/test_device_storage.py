@@ -66,10 +66,18 @@ def test_flash(board: Board) -> None:
     assert board.flash_chip.data[FILES + 0x100000 : 0x800000] == b"\xff" * (0x800000 - FILES - 0x100000)
 
 
-def test_flash_under_strict_mode() -> None:
-    with Board(FIRMWARE, strict=True) as board:
+def test_strict_mode_finds_nothing(card: Path) -> None:
+    """Card and SPI; test_firmware_strict.py has the flash."""
+    with Board(FIRMWARE, sd=card, strict=True) as board:
+        board.machine.spi_sockets.attach(Socket(Wire(), sclk=20, mosi=21, miso=22))
+        board.wire(21, 22)
         board.run_until(PROMPT)
-        assert run_file(board, "flash").endswith("done\n")
+        run_file(board, "sdcard")
+        run_file(board, "spi")
+        strict = board.machine.strict
+        assert strict is not None
+        assert not strict.faults, "\n".join(strict.report())
+        assert not strict.misaligned, "\n".join(strict.report())
 
 
 def test_first_start_is_short(board: Board) -> None:

@@ -7,7 +7,7 @@ from device_script import FIRMWARE, ROOT, run_script
 
 from k210kit.board.board import Board
 
-SCRIPTS = ("hashlib", "cryptolib")
+SCRIPTS = ("hashlib", "cryptolib", "flash")
 
 
 def test_strict_mode_finds_nothing() -> None:
