@@ -27,9 +27,14 @@ typedef struct {
     bool whole; // the firmware may be written over
 } k210_flash_obj_t;
 
+NORETURN void k210_raise_os_error(int number, const char *text) {
+    mp_obj_t args[] = {MP_OBJ_NEW_SMALL_INT(number), mp_obj_new_str_from_cstr(text)};
+    nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, MP_ARRAY_SIZE(args), 0, args));
+}
+
 void k210_flash_start(void) {
     if (w25qxx_size() == 0 && w25qxx_init(SPI_DEVICE_3, SPI_CHIP_SELECT_0, W25QXX_RATE) != W25QXX_OK) {
-        mp_raise_OSError_with_filename(MP_ENODEV, "the flash chip does not answer");
+        k210_raise_os_error(MP_ENODEV, "the flash chip does not answer");
     }
 }
 

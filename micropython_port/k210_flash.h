@@ -17,4 +17,7 @@ extern const mp_obj_type_t k210_flash_type;
 // Finds the chip when that has not been done. Raises OSError(ENODEV) when none answers.
 void k210_flash_start(void);
 
+// OSError(number, text).
+NORETURN void k210_raise_os_error(int number, const char *text);
+
 #endif // K210_K210_FLASH_H

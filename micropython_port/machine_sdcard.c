@@ -6,6 +6,7 @@
 #include "extmod/vfs.h"
 
 #include "machine_pin_board.h"
+#include "k210_flash.h"
 #include "machine_sdcard.h"
 #include "sdcard.h"
 
@@ -61,16 +62,11 @@ static mp_obj_t sdcard_make_new(const mp_obj_type_t *type, size_t n_args, size_t
         .cs = pad_of(args[ARG_cs].u_obj, MICROPY_HW_PIN_SD_CS),
         .rate = freq,
     };
-    mp_hal_pin_input(config.cs);
-    int channel = machine_pin_gpiohs(config.cs);
-    if (channel < 0) {
-        mp_raise_msg_varg(&mp_type_OSError, MP_ERROR_TEXT("no GPIOHS channel is left for cs on pad %u"), config.cs);
-    }
-    config.cs_gpiohs = channel;
+    config.cs_gpiohs = machine_pin_need_gpiohs(config.cs);
     machine_sdcard_obj_t *self = mp_obj_malloc(machine_sdcard_obj_t, type);
     sd_result_t result = sdcard_init(&self->card, &config);
     if (result != SD_OK) {
-        mp_raise_OSError_with_filename(errors[result], sdcard_result_text(result));
+        k210_raise_os_error(errors[result], sdcard_result_text(result));
     }
     self->open = true;
     return MP_OBJ_FROM_PTR(self);

@@ -16,6 +16,7 @@
 #include "console.h"
 #include "dmac.h"
 #include "fpioa.h"
+#include "machine_buses.h"
 #include "machine_pin.h"
 #include "machine_pin_board.h"
 #include "machine_rtc.h"
@@ -47,8 +48,8 @@ static void chip_init(void) {
     plic_init();
     clint_ipi_init();
     sysctl_enable_irq();
-    fpioa_init();
     dmac_init();
+    fpioa_init();
     console_init();
     machine_rtc_start();
     soft_timer_init();
@@ -84,6 +85,9 @@ static void live(bool skips_scripts) {
     mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
     mp_thread_deinit();
     soft_timer_deinit();
+    machine_i2s_deinit_all();
+    machine_i2c_deinit_all();
+    machine_uart_deinit_all();
     machine_pin_deinit_all();
     machine_spi_deinit_all();
     machine_timer_deinit_all();

@@ -297,6 +297,7 @@ int dmac_channel_alloc(void) {
 
 void dmac_channel_free(dmac_channel_number_t channel_num) {
     dmac_channel_disable(channel_num);
+    plic_irq_disable(IRQN_DMA0_INTERRUPT + channel_num);
     dmac_irq_unregister(channel_num);
     __sync_lock_release(&channels[channel_num].claimed);
 }

@@ -26,6 +26,7 @@ def _card():
 def _mount(make, path):
     import os
     import sys
+
     import vfs
 
     try:
