@@ -28,3 +28,7 @@ def test_misaligned_accesses(run_both: Run) -> None:
 def test_misaligned_accesses_that_trap(run_both: Run) -> None:
     report = run_both("drv_misaligned", strict=True)
     assert re.search(r"traps 5\n", report.output), report.output
+
+
+def test_interrupt_latency(run_both: Run) -> None:
+    run_both("drv_latency", lambda board: board.wire(10, 11))
