@@ -56,7 +56,7 @@ def free_memory() -> int:
     """Bytes of the heap that are free at the prompt."""
     with Board(FIRMWARE) as board:
         board.run_until(PROMPT)
-        return int(answer(board, "import gc; gc.collect(); gc.mem_free()"))
+        return int(answer(board, "import gc; _ = gc.collect(); gc.mem_free()"))
 
 
 def cycles_to_answer(handler: str) -> int:

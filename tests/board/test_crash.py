@@ -235,7 +235,7 @@ def test_soft_reset_leaves_nothing_of_the_old_session(board: Board) -> None:
 def test_twenty_soft_resets_cost_no_memory(board: Board) -> None:
     free = []
     for _ in range(21):
-        free.append(int(answer(board, "import gc; gc.collect(); gc.mem_free()")))
+        free.append(int(answer(board, "import gc; _ = gc.collect(); gc.mem_free()")))
         run_script(board, OLD_SESSION.replace(b"MARK", MARK))
         board.send(b"\x04")
         board.run_until("soft reboot", 5)

@@ -42,7 +42,7 @@ def test_two_builds_are_equal(tmp_path: Path) -> None:
 
 
 def test_user_c_modules_join(tmp_path: Path) -> None:
-    image = build(ROOT, tmp_path, f"-DUSER_C_MODULES={MICROPYTHON}/examples/usercmod/micropython.cmake")
+    image = build(ROOT, tmp_path, f"-DUSER_C_MODULES={ROOT}/tests/board/usercmod/micropython.cmake")
     with Board(image) as board:
         board.run_until(">>> ")
-        assert run_script(board, b"import cexample; print(cexample.add_ints(40, 2))") == "42\n"
+        assert run_script(board, b"import sums; print(sums.add_ints(40, 2))") == "42\n"
