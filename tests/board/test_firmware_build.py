@@ -1,4 +1,4 @@
-"""`make firmware`: the same bytes from any folder, and C modules of one's own."""
+"""`make firmware`: the same bytes from any folder, and C modules of one's own (here MicroPython's example)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_two_builds_are_equal(tmp_path: Path) -> None:
 
 
 def test_user_c_modules_join(tmp_path: Path) -> None:
-    image = build(ROOT, tmp_path, f"-DUSER_C_MODULES={ROOT}/tests/board/usercmod/micropython.cmake")
+    image = build(ROOT, tmp_path, f"-DUSER_C_MODULES={MICROPYTHON}/examples/usercmodule/cexample/micropython.cmake")
     with Board(image) as board:
         board.run_until(">>> ")
-        assert run_script(board, b"import sums; print(sums.add_ints(40, 2))") == "42\n"
+        assert run_script(board, b"import cexample; print(cexample.add_ints(40, 2))") == "42\n"
