@@ -172,6 +172,11 @@ static mp_obj_t flash_ioctl(mp_obj_t self_in, mp_obj_t cmd_in, mp_obj_t arg_in) 
         case MP_BLOCKDEV_IOCTL_BLOCK_SIZE:
             return MP_OBJ_NEW_SMALL_INT(BLOCK);
         case MP_BLOCKDEV_IOCTL_BLOCK_ERASE:
+            // The place where littlefs can be stopped: nothing is written yet to a block that is being erased, so a
+            // long write comes to an end as it does when the chip fails, and Ctrl-C gets its turn.
+            if (MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL) {
+                return MP_OBJ_NEW_SMALL_INT(-MP_EINTR);
+            }
             return result_of(w25qxx_sector_erase(address_to_write(self, offset_of(arg_in), BLOCK)));
         default:
             return mp_const_none;

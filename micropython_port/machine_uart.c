@@ -169,10 +169,11 @@ static void fetch(machine_uart_obj_t *self) {
     }
 }
 
-// A received character interrupts at once when the user waits for each; else a pause does, or half a FIFO.
+// A received character interrupts at once when the user waits for each, or for a break, which the block tells of when
+// all before it has been read; else a pause does, or half a FIFO.
 static void set_level(machine_uart_obj_t *self) {
-    bool each = self->trigger & IRQ_RX;
     bool pauses = self->trigger & IRQ_RXIDLE;
+    bool each = self->trigger & IRQ_RX || (self->trigger & IRQ_BREAK && !pauses);
     self->level = !each ? 8 : pauses ? 4 : 1;
     uart_set_receive_trigger(self->device,
         !each        ? UART_RECEIVE_FIFO_8
@@ -419,7 +420,7 @@ static int wait_sent(machine_uart_obj_t *self) {
         }
         // The interrupt at an empty FIFO leaves the last character; it is short, or waited for in steps of its length.
         if (ringbuf_avail(&self->to_send) == 0 && block_of(self)->usr & (1u << 2)) {
-            mp_hal_delay_us(MIN(character_us(self) / 8, 500));
+            mp_hal_delay_us(MIN(character_us(self) / 16, 100));
         } else {
             mp_event_wait_ms(1);
         }

@@ -92,4 +92,6 @@ assert buffer == b"abc"
 
 # The pads go back to a controller.
 check(I2C(0, scl=10, sda=11))
+assert "scl=30, sda=31" in str(I2C(0, freq=100000))  # the Maix Bit's header
+assert "no pads for I2C(1)" in str(raises(ValueError, I2C, 1, freq=100000))
 print("done")

@@ -310,6 +310,36 @@ def test_power_cut_breaks_off_a_suspended_erase(flash):
     assert status(flash, 0x35) == 0
 
 
+def test_torn_bits_lie_between_old_and_new(flash):
+    flash.torn = random.Random(1)
+    program(flash, 0x1000, bytes(256), settle=False)
+    flash.clock.advance(MS // 10)
+    assert flash.under_way == 256
+    flash.power_cut()
+    torn = bytes(flash.data[0x1000:0x1100])
+    assert torn[:32] == bytes(32)  # a seventh of the time has passed
+    assert 0 < sum(byte == 0xFF for byte in torn) < 224
+    assert flash.under_way == 0
+    flash.load(0x1000, b"\xff" * 128 + bytes(128))
+    for seed in range(10):
+        flash.torn = random.Random(seed)
+        program(flash, 0x1000, b"\x0f" * 256, settle=False)
+        flash.power_cut()
+        assert all(byte & 0x0F == 0x0F for byte in flash.data[0x1000:0x1080])
+        assert flash.data[0x1080:0x1100] == bytes(128)
+
+
+def test_torn_erase_leaves_anything_in_its_sector_only(flash):
+    flash.torn = random.Random(1)
+    flash.load(0, b"\x0f" * 3 * 4096)
+    erase(flash, 0x20, 4096)
+    flash.clock.advance(20 * MS)
+    flash.power_cut()
+    torn = bytes(flash.data[4096:8192])
+    assert len(set(torn)) > 4
+    assert flash.data[:4096] == flash.data[8192:12288] == b"\x0f" * 4096
+
+
 def test_load_checks_the_range(flash):
     with pytest.raises(K210Error, match="0x1000001"):
         flash.load(flash.size - 1, b"ab")

@@ -373,6 +373,16 @@ class Board:
         with self._lock:
             self._request_reset(PIN_RESET)
 
+    def power_cycle(self) -> None:
+        """Power fails and comes back: what the flash was writing is torn, the memories hold garbage."""
+        with self._lock:
+            self.flash_chip.power_cut()
+            if self.sd_card is not None:
+                self.sd_card.power_on()
+            ram = self.machine.memory.ram
+            ram[:] = b"\xa5" * len(ram)
+            self._request_reset(PIN_RESET)
+
     def run(self, seconds: float) -> None:
         """Let `seconds` of virtual time pass. Raises GuestCrash when the guest crashes."""
         end = self.machine.clock.now + round(seconds * PS_PER_SECOND)

@@ -8,6 +8,7 @@ security registers, the write-protect pin, 4-byte addresses and QPI.
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,10 @@ class NorFlash(SpiPart):
     """A NOR flash of `size` bytes, erased to 0xFF, or the contents of file `image` kept across runs.
 
     `jedec` is the answer to command 0x9F; the device id of 0x90 and 0xAB is its last byte less one.
-    `quad_enabled`: leaves the factory with QE set, as the parts with ordering option "IQ" do.
+    `quad_enabled`: leaves the factory with QE set, as the parts with ordering option "IQ" do. `torn`: what a cut of
+    power leaves of a program or erase under way. As it comes (None), what was done by its share of time is done and the
+    rest untouched; with a random generator, the rest is bits that may or may not have changed and, where it was
+    being erased, in part programmed to zeros (chips do that first), in part undefined.
     Raises K210Error when `image` has another size or cannot be read or created.
     """
 
@@ -97,6 +101,7 @@ class NorFlash(SpiPart):
         self.changes = 0  # operations so far
         self.on_wait: Callable[[], None] = lambda: None  # told when the status is read in vain
         self._stored = [0, QUAD if quad_enabled else 0, 0]  # non-volatile status; not kept in the image
+        self.torn: random.Random | None = None
         self._selected = False
         self.power_on()
 
@@ -184,8 +189,29 @@ class NorFlash(SpiPart):
         """Put back what `operation` would still have had to do in `remaining` ps."""
         total = operation.end - operation.start
         done = len(operation.old) * (total - remaining) // total
-        self.data[operation.offset + done : operation.offset + len(operation.old)] = operation.old[done:]
+        start, end = operation.offset + done, operation.offset + len(operation.old)
+        rest = operation.old[done:]
+        self.data[start:end] = rest if self.torn is None else self._tear(rest, bytes(self.data[start:end]))
         self._save(operation.offset, len(operation.old))
+
+    def _tear(self, old: bytes, new: bytes) -> bytes:
+        """Something between `old` and `new`, in runs of 64 bytes."""
+        assert self.torn is not None
+        erases = len(old) > PAGE or any(after & ~before for before, after in zip(old, new, strict=True))
+        result = bytearray()
+        for at in range(0, len(old), 64):
+            before, after = old[at : at + 64], new[at : at + 64]
+            noise = self.torn.randbytes(len(before))
+            kind = self.torn.randrange(5 if erases else 3)
+            if kind == 0:
+                result += before
+            elif kind == 1:
+                result += after
+            elif kind == 2:  # every bit either way
+                result += bytes(b & n | a & ~n & 0xFF for b, a, n in zip(before, after, noise, strict=True))
+            else:
+                result += bytes(len(before)) if kind == 3 else noise
+        return bytes(result)
 
     def _reset_state(self) -> None:
         self._status = list(self._stored)
@@ -208,6 +234,12 @@ class NorFlash(SpiPart):
             self._operation = None
             if operation.clears_enable:
                 self._enabled = False
+
+    @property
+    def under_way(self) -> int:
+        """How many bytes are being programmed or erased."""
+        self._settle()
+        return len(self._operation.old) if self._operation is not None else 0
 
     @property
     def busy(self) -> bool:
