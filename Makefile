@@ -38,7 +38,7 @@ lint: $(VENV)/.installed
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	$(BIN)/cmake-format --check $(CMAKE_SOURCES)
 
-bench: $(VENV)/.installed packages-firmware
+bench: firmware
 	$(BIN)/python -m benchmarks
 
 firmware: $(VENV)/.installed packages-firmware micropython-source

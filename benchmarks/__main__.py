@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import programs, storage
+from benchmarks import firmware, programs, storage
 from k210kit.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND
 
@@ -150,13 +150,17 @@ def table(rows: list[Row]) -> str:
     return "\n".join([*head, *(f"| {what} | {goal} | {result} |" for what, goal, result in rows)])
 
 
-def main() -> None:
-    """Measure, print, and put the table into the document."""
-    text = table(measure())
+def put(name: str, text: str) -> None:
+    """Print a table and put it into the document, between its markers."""
     print(text)
-    document = DOCUMENT.read_text()
-    replaced = re.sub(r"(<!-- board -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}\n{m[2]}", document, flags=re.S)
-    DOCUMENT.write_text(replaced)
+    marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", flags=re.S)
+    DOCUMENT.write_text(marked.sub(lambda found: f"{found[1]}{text}\n{found[2]}", DOCUMENT.read_text()))
+
+
+def main() -> None:
+    """Measure, print, and put the tables into the document."""
+    put("board", table(measure()))
+    put("firmware", table(firmware.rows()))
 
 
 if __name__ == "__main__":
