@@ -142,7 +142,10 @@ def test_ws2812(board: Board) -> None:
 
 
 def test_watchdog_resets_the_chip(board: Board) -> None:
-    cause = b"import machine\nprint([n for n in dir(machine) if n.endswith('_RESET') and getattr(machine, n) == machine.reset_cause()])"
+    cause = (
+        b"import machine\nnames = [n for n in dir(machine) if n.endswith('_RESET')]\n"
+        b"print([n for n in names if getattr(machine, n) == machine.reset_cause()])"
+    )
     assert run_script(board, cause) == "['PWRON_RESET']\n"
     assert run_script(board, script("wdt")).endswith("fed\n")
     fed = board.now
