@@ -18,7 +18,7 @@ from k210kit.board.board import Board
 MODULES = (test_drivers_crypto, test_drivers_pins, test_drivers_serial, test_drivers_storage)
 
 
-def tests() -> list[Any]:
+def cases() -> list[Any]:
     """Every driver test that wants nothing but a way to run a guest, or a parameter that it has a value for."""
     found = []
     for module in MODULES:
@@ -29,7 +29,7 @@ def tests() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("test", "arguments"), tests())
+@pytest.mark.parametrize(("test", "arguments"), cases())
 def test_in_strict_mode(test: Callable[..., None], arguments: dict[str, Any], run_guest: Run) -> None:
     boards: list[Board] = []
 
