@@ -20,10 +20,7 @@ void machine_bitstream_high_low(mp_hal_pin_obj_t pin, uint32_t *timing_ns, const
         cycles[i] = (timing_ns[i] * mhz + 500) / 1000 + (i % 2 ? cycles[i - 1] : 0);
     }
     mp_hal_pin_output(pin);
-    int channel = machine_pin_gpiohs(pin);
-    if (channel < 0) {
-        mp_raise_msg_varg(&mp_type_OSError, MP_ERROR_TEXT("no fast GPIO channel is left for pad %u"), pin);
-    }
+    unsigned channel = machine_pin_need_gpiohs(pin);
     mp_uint_t state = mp_hal_quiet_timing_enter();
     // Nobody else writes the register meanwhile, so it need not be read for each edge.
     uint32_t low = gpiohs->output_val & ~(1u << channel), high = low | 1u << channel;

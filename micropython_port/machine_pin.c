@@ -50,11 +50,6 @@ static int channel_of(unsigned pad) {
     return channel < CHANNELS && taken_by[channel] == pad + 1 ? (int)channel : -1;
 }
 
-int machine_pin_gpiohs(mp_hal_pin_obj_t pin) {
-    int channel = channel_of(pin);
-    return channel < GPIOHS_NUM_PINS ? channel : -1;
-}
-
 // Where a reset puts a channel: GPIO0 to 7 on pads 8 to 15, GPIOHS0 to 31 behind them.
 static unsigned home_of(unsigned channel) {
     return channel < GPIOHS_NUM_PINS ? channel + 16 : channel - GPIOHS_NUM_PINS + 8;
@@ -482,8 +477,8 @@ static pin_irq_obj_t *irq_of(unsigned pad) {
 
 // Lets the interrupts of a pin through that it wants; no others.
 static void set_trigger(pin_irq_obj_t *irq, unsigned trigger) {
-    int channel = machine_pin_gpiohs(irq->pad);
-    if (channel >= 0) {
+    int channel = channel_of(irq->pad);
+    if (channel >= 0 && channel < GPIOHS_NUM_PINS) {
         gpiohs_set_pin_edge(channel, irq->base.handler == mp_const_none ? GPIO_PE_NONE : trigger);
     }
 }
@@ -573,26 +568,24 @@ static const mp_irq_methods_t irq_methods = {
     .info = irq_info,
 };
 
-// The GPIOHS channel of a pin; one with a channel of GPIO, which has no interrupts of its own, changes over.
-static unsigned need_gpiohs(const machine_pin_obj_t *self) {
-    int channel = channel_of(self->pad);
+unsigned machine_pin_need_gpiohs(mp_hal_pin_obj_t pin) {
+    int channel = channel_of(pin);
     if (channel < 0) {
-        mp_hal_pin_input(self->pad);
-        channel = channel_of(self->pad);
+        mp_hal_pin_input(pin);
+        channel = channel_of(pin);
     }
     if (channel >= GPIOHS_NUM_PINS) {
-        bool output = is_output(channel), level = set_to(self);
-        int pull = fpioa_get_io_pull(self->pad);
-        channel = find_channel(self->pad, GPIOHS_NUM_PINS);
+        bool output = is_output(channel), level = set_to(&machine_pin_obj_table[pin]), od = is_open_drain(pin);
+        int pull = fpioa_get_io_pull(pin);
+        channel = find_channel(pin, GPIOHS_NUM_PINS);
         if (channel < 0) {
             mp_raise_msg_varg(&mp_type_OSError,
-                MP_ERROR_TEXT("all %d channels with interrupts are in use: none is left for pad %u"), GPIOHS_NUM_PINS,
-                self->pad);
+                MP_ERROR_TEXT("all %d channels of GPIOHS are in use: none is left for pad %u"), GPIOHS_NUM_PINS, pin);
         }
-        set_level(channel, level);
-        take_channel(self->pad, GPIOHS_NUM_PINS);
+        set_level(channel, level && !od);
+        take_channel(pin, GPIOHS_NUM_PINS);
         set_direction(channel, output);
-        fpioa_set_io_pull(self->pad, pull);
+        fpioa_set_io_pull(pin, pull);
     }
     return channel;
 }
@@ -629,7 +622,7 @@ static mp_obj_t pin_irq(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_ar
         MP_STATE_PORT(machine_pin_irq_obj[self->pad]) = irq;
     }
     if (n_args > 1 || kw_args->used) {
-        unsigned channel = need_gpiohs(self);
+        unsigned channel = machine_pin_need_gpiohs(self->pad);
         silence(channel);
         irq->base.handler = args[ARG_handler].u_obj;
         irq->base.ishard = args[ARG_hard].u_bool;

@@ -1,8 +1,8 @@
 // Pins: pads by number, and the functions by which extmod drives them.
 //
-// A pad becomes a pin when it is given a mode: a channel of GPIOHS, or when all 32 are in use one of
-// GPIO's 8, is routed to it. The FPIOA itself records that: when another function is put on the pad
-// later, the channel is free again.
+// A pad becomes a pin when it is given a mode: its channel after a reset (GPIO0 to 7 on pads 8 to 15,
+// GPIOHS0 to 31 behind them) is routed to it, or another free one. The FPIOA itself records that: when
+// another function is put on the pad later, the channel is free again.
 #ifndef K210_MACHINE_PIN_H
 #define K210_MACHINE_PIN_H
 
@@ -65,8 +65,9 @@ static inline void mp_hal_pin_high(mp_hal_pin_obj_t pin) {
 void mp_hal_pin_od_low(mp_hal_pin_obj_t pin);
 void mp_hal_pin_od_high(mp_hal_pin_obj_t pin);
 
-// The GPIOHS channel (0 to 31) of a pin, or -1 when it is none or has one of GPIO's.
-int machine_pin_gpiohs(mp_hal_pin_obj_t pin);
+// The GPIOHS channel (0 to 31) of a pin, for what GPIO cannot do: interrupts of its own, fast edges. A pin with a
+// channel of GPIO changes over, a pad that is no pin becomes an input. Raises OSError when none is left.
+unsigned machine_pin_need_gpiohs(mp_hal_pin_obj_t pin);
 
 // The same of a pad that becomes such a pin, an input, when it is none. Raises OSError when all are
 // in use.

@@ -7,13 +7,15 @@ from device_script import FIRMWARE, ROOT, run_script
 
 from k210kit.board.board import Board
 
-SCRIPTS = ("hashlib", "cryptolib", "flash")
+SCRIPTS = ("hashlib", "cryptolib", "flash", "rtc", "pwm", "softbus", "pin")
 
 
 def test_strict_mode_finds_nothing() -> None:
     if not FIRMWARE.exists():
         pytest.skip("build/firmware.bin is not there: make firmware")
     with Board(FIRMWARE, strict=True) as board:
+        board.wire(10, 11)
+        board.wire(12, 13)
         board.run_until(">>> ")
         for name in SCRIPTS:
             run_script(board, (ROOT / "tests/device" / f"{name}.py").read_bytes())
