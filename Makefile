@@ -23,7 +23,7 @@ CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
 .PHONY: demo test test-all lint bench firmware micropython-source clean packages-python packages-firmware
 
 demo: $(VENV)/.installed firmware
-	$(BIN)/k210 board --firmware $(BUILD)/firmware.bin --until ">>> " --run-for 2 --stats </dev/null
+	$(BIN)/python scripts/demo.py $(BUILD)/firmware.bin examples/tour.py
 
 test: $(VENV)/.installed packages-firmware
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests

@@ -26,6 +26,7 @@ add_library(
   ${K210_DIR}/src/plic.c
   ${K210_DIR}/src/pwm.c
   ${K210_DIR}/src/rtc.c
+  ${K210_DIR}/src/sdcard.c
   ${K210_DIR}/src/sha256.c
   ${K210_DIR}/src/spi.c
   ${K210_DIR}/src/sysctl.c

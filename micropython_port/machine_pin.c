@@ -143,31 +143,55 @@ static int take_channel(unsigned pad, unsigned count) {
     return channel;
 }
 
-// The channel of a pad, which becomes a pin if it is none.
+static void set_open_drain_flag(unsigned pad, bool on) {
+    uint64_t state = bsp_irq_save(), bit = UINT64_C(1) << pad;
+    open_drain = on ? open_drain | bit : open_drain & ~bit;
+    bsp_irq_restore(state);
+}
+
+// The channel of a pad, which becomes a pin if it is none. A hard handler may do the same meanwhile.
 static unsigned need_channel(unsigned pad) {
+    uint64_t state = bsp_irq_save();
     int channel = channel_of(pad);
     if (channel < 0) {
         channel = take_channel(pad, CHANNELS);
-        if (channel < 0) {
-            mp_raise_msg_varg(&mp_type_OSError,
-                MP_ERROR_TEXT("all %d GPIO channels are in use: none is left for pad %u"), CHANNELS, pad);
-        }
         open_drain &= ~(UINT64_C(1) << pad);
     }
-    in_use |= UINT64_C(1) << pad;
+    if (channel >= 0) {
+        in_use |= UINT64_C(1) << pad;
+    }
+    bsp_irq_restore(state);
+    if (channel < 0) {
+        mp_raise_msg_varg(
+            &mp_type_OSError, MP_ERROR_TEXT("all %d GPIO channels are in use: none is left for pad %u"), CHANNELS, pad);
+    }
     return channel;
+}
+
+unsigned machine_pin_need_gpiohs(mp_hal_pin_obj_t pin) {
+    int channel = machine_pin_gpiohs(pin);
+    if (channel < 0) {
+        channel = take_channel(pin, GPIOHS_NUM_PINS);
+    }
+    if (channel < 0) {
+        mp_raise_msg_varg(&mp_type_OSError, MP_ERROR_TEXT("all %d GPIOHS channels are in use: none is left for pad %u"),
+            GPIOHS_NUM_PINS, pin);
+    }
+    open_drain &= ~(UINT64_C(1) << pin);
+    in_use |= UINT64_C(1) << pin;
+    return (unsigned)channel;
 }
 
 // What extmod asks for ///////////////////////////////////////////////////////////////////////////////////////////////
 
 void mp_hal_pin_input(mp_hal_pin_obj_t pin) {
     set_direction(need_channel(pin), false);
-    open_drain &= ~(UINT64_C(1) << pin);
+    set_open_drain_flag(pin, false);
 }
 
 void mp_hal_pin_output(mp_hal_pin_obj_t pin) {
     set_direction(need_channel(pin), true);
-    open_drain &= ~(UINT64_C(1) << pin);
+    set_open_drain_flag(pin, false);
 }
 
 static void set_open_drain(unsigned pad, bool released) {
@@ -177,7 +201,7 @@ static void set_open_drain(unsigned pad, bool released) {
     }
     set_level(channel, false);
     set_direction(channel, !released);
-    open_drain |= UINT64_C(1) << pad;
+    set_open_drain_flag(pad, true);
 }
 
 void mp_hal_pin_open_drain(mp_hal_pin_obj_t pin) {
@@ -464,12 +488,34 @@ static void set_trigger(pin_irq_obj_t *irq, unsigned trigger) {
     }
 }
 
-static void run_level_handler(mp_sched_node_t *node) {
-    pin_irq_obj_t *irq = (pin_irq_obj_t *)((uintptr_t)node - offsetof(pin_irq_obj_t, node));
+static void run_level_handler(pin_irq_obj_t *irq) {
     if (irq->base.handler != mp_const_none) {
         mp_call_function_1_protected(irq->base.handler, irq->base.parent);
     }
     set_trigger(irq, irq->trigger);
+}
+
+static mp_obj_t level_callback(mp_obj_t pin) {
+    pin_irq_obj_t *irq = irq_of(((machine_pin_obj_t *)MP_OBJ_TO_PTR(pin))->pad);
+    if (irq) {
+        run_level_handler(irq);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(level_callback_obj, level_callback);
+
+static void level_node_callback(mp_sched_node_t *node) {
+    run_level_handler((pin_irq_obj_t *)((uintptr_t)node - offsetof(pin_irq_obj_t, node)));
+}
+
+// The level would interrupt again before a soft handler has had its turn, so it is let through again after that.
+static void schedule_level_handler(pin_irq_obj_t *irq, unsigned channel) {
+    gpiohs_set_pin_edge(channel, GPIO_PE_NONE);
+    // The scheduler runs its nodes for as long as there are any, but one function at a time: a level that lasts
+    // leaves time for the program so. The node is for when the scheduler is full, as this call must not get lost.
+    if (!mp_sched_schedule(MP_OBJ_FROM_PTR(&level_callback_obj), irq->base.parent)) {
+        mp_sched_schedule_node(&irq->node, level_node_callback);
+    }
 }
 
 static unsigned pending_of(unsigned channel) {
@@ -481,7 +527,12 @@ static unsigned pending_of(unsigned channel) {
 static int handle(void *ctx) {
     unsigned channel = (unsigned)(uintptr_t)ctx;
     uint32_t bit = 1u << channel;
-    pin_irq_obj_t *irq = taken_by[channel] ? irq_of(taken_by[channel] - 1) : NULL;
+    if (taken_by[channel] == 0 || channel_of(taken_by[channel] - 1) != (int)channel) {
+        // Something else was put on the pad: the channel hears nothing any more, and a level would last for ever.
+        silence(channel);
+        return 0;
+    }
+    pin_irq_obj_t *irq = irq_of(taken_by[channel] - 1);
     unsigned flags = irq ? pending_of(channel) & irq->trigger : 0;
     gpiohs->fall_ip = bit;
     gpiohs->rise_ip = bit;
@@ -493,10 +544,11 @@ static int handle(void *ctx) {
     irq->flags = flags;
     if (!(flags & IRQ_LEVELS) || irq->base.ishard) {
         mp_irq_handler(&irq->base);
+        // A level that the handler has ended is not to count again.
+        gpiohs->low_ip = bit;
+        gpiohs->high_ip = bit;
     } else {
-        // The level would interrupt again before the handler has had its turn.
-        gpiohs_set_pin_edge(channel, GPIO_PE_NONE);
-        mp_sched_schedule_node(&irq->node, run_level_handler);
+        schedule_level_handler(irq, channel);
     }
     return 0;
 }

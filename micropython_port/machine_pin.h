@@ -68,4 +68,8 @@ void mp_hal_pin_od_high(mp_hal_pin_obj_t pin);
 // The GPIOHS channel (0 to 31) of a pin, or -1 when it is none or has one of GPIO's.
 int machine_pin_gpiohs(mp_hal_pin_obj_t pin);
 
+// The same of a pad that becomes such a pin, an input, when it is none. Raises OSError when all are
+// in use.
+unsigned machine_pin_need_gpiohs(mp_hal_pin_obj_t pin);
+
 #endif // K210_MACHINE_PIN_H

@@ -36,9 +36,12 @@ static void check_active(const machine_pwm_obj_t *self) {
     }
 }
 
-// What the FPIOA makes of the channel's output.
+// What the FPIOA makes of the channel's output, unless something else has been put on the pad.
 static void set_inverted(const machine_pwm_obj_t *self, bool inverted) {
     uint32_t word = fpioa->io[self->pad] & ~FPIOA_DO_INV;
+    if ((word & FPIOA_CH_SEL_MASK) != (uint32_t)FUNC_TIMER0_TOGGLE1 + self->id) {
+        return;
+    }
     fpioa->io[self->pad] = inverted ? word | FPIOA_DO_INV : word;
 }
 

@@ -127,7 +127,7 @@ static void timer_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind
 }
 
 static double period_from(mp_obj_t freq_in, mp_int_t period, int freq_max) {
-    if (freq_in == mp_const_none) {
+    if (freq_in == mp_const_none || freq_in == MP_OBJ_NEW_SMALL_INT(-1)) {
         if (period < 1 || period > PERIOD_MAX_MS) {
             mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("period=%d is not between 1 and %d milliseconds"),
                 (int)period, PERIOD_MAX_MS);
@@ -136,7 +136,8 @@ static double period_from(mp_obj_t freq_in, mp_int_t period, int freq_max) {
     }
     double freq = mp_obj_get_float(freq_in);
     if (!(freq > 1000.0 / PERIOD_MAX_MS && freq <= freq_max)) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("freq is not above 0 and at most %d Hz"), freq_max);
+        mp_raise_msg_varg(
+            &mp_type_ValueError, MP_ERROR_TEXT("freq=%g is not above 0 and at most %d Hz"), freq, freq_max);
     }
     return 1000 / freq;
 }

@@ -14,14 +14,21 @@
 #include "bsp.h"
 #include "clint.h"
 #include "console.h"
+#include "dmac.h"
 #include "fpioa.h"
+#include "machine_buses.h"
 #include "machine_pin.h"
+#include "machine_pin_board.h"
 #include "machine_rtc.h"
+#include "machine_spi.h"
 #include "machine_timer.h"
 #include "mpthreadport.h"
 #include "plic.h"
 #include "sysctl.h"
 #include "trap.h"
+
+// The pull-up against what a board and a finger have of capacity.
+#define BOOT_KEY_SETTLE_US (50)
 
 extern char _heap_start[], _heap_end[], _stack_end[], _stack_size[];
 
@@ -41,10 +48,17 @@ static void chip_init(void) {
     plic_init();
     clint_ipi_init();
     sysctl_enable_irq();
+    dmac_init();
     fpioa_init();
     console_init();
     machine_rtc_start();
     soft_timer_init();
+}
+
+static bool is_boot_key_held(void) {
+    mp_hal_pin_config(MICROPY_HW_PIN_BOOT_KEY, MP_HAL_PIN_MODE_INPUT, MP_HAL_PIN_PULL_UP, 0);
+    bsp_sleep_us(BOOT_KEY_SETTLE_US);
+    return !mp_hal_pin_read(MICROPY_HW_PIN_BOOT_KEY);
 }
 
 // Both return false when a soft reset was asked for.
@@ -61,17 +75,21 @@ static void run_repl(void) {
     }
 }
 
-static void live(void) {
+static void live(bool skips_scripts) {
     mp_init();
     readline_init0();
     pyexec_frozen_module("_boot.py", false);
-    if (run_scripts()) {
+    if (skips_scripts || run_scripts()) {
         run_repl();
     }
     mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
     mp_thread_deinit();
     soft_timer_deinit();
+    machine_i2s_deinit_all();
+    machine_i2c_deinit_all();
+    machine_uart_deinit_all();
     machine_pin_deinit_all();
+    machine_spi_deinit_all();
     machine_timer_deinit_all();
     machine_pwm_deinit_all();
     gc_sweep_all();
@@ -83,8 +101,9 @@ int main(void) {
     mp_thread_init();
     mp_cstack_init_with_top(_stack_end, (size_t)_stack_size);
     gc_init(_heap_start, _heap_end);
+    live(is_boot_key_held());
     for (;;) {
-        live();
+        live(false);
     }
 }
 

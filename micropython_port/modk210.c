@@ -2,8 +2,11 @@
 
 #include "py/runtime.h"
 
+#include "k210_flash.h"
+
 static const mp_rom_map_elem_t k210_module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_k210)},
+    {MP_ROM_QSTR(MP_QSTR_Flash), MP_ROM_PTR(&k210_flash_type)},
 };
 static MP_DEFINE_CONST_DICT(k210_module_globals, k210_module_globals_table);
 

@@ -1,6 +1,10 @@
 // Included by extmod/modmachine.c: the functions of module machine that are not a class.
 
+#include "py/mperrno.h"
+
 #include "console.h"
+#include "k210_flash.h"
+#include "machine_sdcard.h"
 #include "sysctl.h"
 
 typedef enum {
@@ -41,6 +45,7 @@ static const mp_obj_base_t mem64_obj = {&mem64_type};
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS                                                                               \
     {MP_ROM_QSTR(MP_QSTR_mem64), MP_ROM_PTR(&mem64_obj)}, {MP_ROM_QSTR(MP_QSTR_Pin), MP_ROM_PTR(&machine_pin_type)},   \
         {MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type)},                                                     \
+        {MP_ROM_QSTR(MP_QSTR_SDCard), MP_ROM_PTR(&machine_sdcard_type)},                                               \
         {MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type)},                                                 \
         {MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(RESET_PWRON)},                                                   \
         {MP_ROM_QSTR(MP_QSTR_HARD_RESET), MP_ROM_INT(RESET_HARD)},                                                     \
@@ -69,8 +74,14 @@ NORETURN static void mp_machine_reset(void) {
     }
 }
 
+// The chip has no number that can be told from others; its flash chip has.
 static mp_obj_t mp_machine_unique_id(void) {
-    return mp_const_empty_bytes;
+    uint8_t id[8];
+    k210_flash_start();
+    if (w25qxx_read_unique_id(id) != W25QXX_OK) {
+        mp_raise_OSError(MP_EIO);
+    }
+    return mp_obj_new_bytes(id, sizeof(id));
 }
 
 static mp_obj_t mp_machine_get_freq(void) {

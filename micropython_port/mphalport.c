@@ -19,9 +19,17 @@ static uint64_t deadline_after_us(uint64_t us) {
     return clint_get_time() + sysctl_us_to_ticks(us) + 1;
 }
 
+// The scheduler runs one function at a time: there may be more to run already.
+static bool may_sleep(void) {
+    return MP_STATE_VM(sched_state) != MP_SCHED_PENDING;
+}
+
 void mp_hal_wait_event(mp_int_t timeout_ms) {
     static uint32_t seen;
     uint64_t deadline = timeout_ms < 0 ? CLINT_NEVER : deadline_after_us((uint64_t)timeout_ms * 1000);
+    if (!may_sleep()) {
+        return;
+    }
     MP_THREAD_GIL_EXIT();
     mp_thread_wait(&seen, deadline);
     MP_THREAD_GIL_ENTER();
@@ -39,6 +47,9 @@ static void delay_until(uint64_t deadline) {
         uint32_t seen = bsp_interrupts_served();
         if (clint_get_time() >= deadline) {
             break;
+        }
+        if (!may_sleep()) {
+            continue;
         }
         MP_THREAD_GIL_EXIT();
         mp_thread_wait(&seen, deadline);

@@ -87,9 +87,12 @@ __attribute__((naked, noinline)) static void switch_stacks(uintptr_t *from, uint
 
 static void run(thread_t *thread) {
     if (thread != current) {
+        // A hard handler that came in between would be taken for the other thread's, with that one's stack limits.
+        uint64_t state = bsp_irq_save();
         thread_t *before = current;
         current = thread;
         switch_stacks(&before->sp, thread->sp);
+        bsp_irq_restore(state);
     }
 }
 
@@ -174,6 +177,7 @@ mp_uint_t mp_thread_get_id(void) {
 }
 
 static void thread_main(void) {
+    bsp_irq_restore(MSTATUS_MIE);
     current->entry(current->arg);
     // Out of the ring; nothing points to it any more but this stack, which the next collection frees.
     thread_t *before = current;
@@ -182,7 +186,9 @@ static void thread_main(void) {
     }
     before->next = current->next;
     MP_STATE_VM(threads) = main_thread.next == &main_thread ? NULL : main_thread.next;
-    current = next_thread(before);
+    thread_t *next = next_thread(before);
+    bsp_irq_save();
+    current = next;
     uintptr_t unused;
     switch_stacks(&unused, current->sp);
 }
@@ -228,7 +234,16 @@ static void handle_interrupt(void) {
     }
 }
 
+// A handler runs Python while the thread that it interrupts has the interpreter's lock, or sleeps without: it needs
+// none of its own, and must leave the lock as it is.
+static bool is_lent(const mp_thread_mutex_t *mutex) {
+    return mutex == &MP_STATE_VM(gil_mutex) && bsp_in_interrupt();
+}
+
 int mp_thread_mutex_lock(mp_thread_mutex_t *mutex, int wait) {
+    if (is_lent(mutex)) {
+        return 1;
+    }
     uint32_t seen = bsp_interrupts_served();
     while (mutex->locked) {
         if (!wait) {
@@ -244,6 +259,9 @@ int mp_thread_mutex_lock(mp_thread_mutex_t *mutex, int wait) {
 }
 
 void mp_thread_mutex_unlock(mp_thread_mutex_t *mutex) {
+    if (is_lent(mutex)) {
+        return;
+    }
     mutex->locked = false;
     // Nobody waits for the interpreter's lock: it is free whenever another thread has its turn.
     if (mutex == &MP_STATE_VM(gil_mutex)) {

@@ -30,10 +30,14 @@ set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/console.c
     ${MICROPY_PORT_DIR}/digest.c
     ${MICROPY_PORT_DIR}/fatfs_port.c
+    ${MICROPY_PORT_DIR}/k210_flash.c
     ${MICROPY_PORT_DIR}/libm_exp.c
     ${MICROPY_PORT_DIR}/machine_bitstream.c
+    ${MICROPY_PORT_DIR}/machine_i2c.c
     ${MICROPY_PORT_DIR}/machine_pin.c
     ${MICROPY_PORT_DIR}/machine_rtc.c
+    ${MICROPY_PORT_DIR}/machine_sdcard.c
+    ${MICROPY_PORT_DIR}/machine_spi.c
     ${MICROPY_PORT_DIR}/machine_timer.c
     ${MICROPY_PORT_DIR}/main.c
     ${MICROPY_PORT_DIR}/modcryptolib.c
@@ -46,6 +50,10 @@ set(MICROPY_SOURCE_PORT
 
 # Compiled as part of a file of extmod, scanned for names all the same.
 set(MICROPY_SOURCE_INCLUDED
-    ${MICROPY_PORT_DIR}/machine_pwm.c ${MICROPY_PORT_DIR}/machine_wdt.c
-    ${MICROPY_PORT_DIR}/modmachine.c ${MICROPY_PORT_DIR}/modos.c
+    ${MICROPY_PORT_DIR}/machine_i2s.c
+    ${MICROPY_PORT_DIR}/machine_pwm.c
+    ${MICROPY_PORT_DIR}/machine_uart.c
+    ${MICROPY_PORT_DIR}/machine_wdt.c
+    ${MICROPY_PORT_DIR}/modmachine.c
+    ${MICROPY_PORT_DIR}/modos.c
     ${MICROPY_PORT_DIR}/modtime.c)

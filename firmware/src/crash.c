@@ -83,6 +83,10 @@ static void print_link(uint64_t address) {
 static void print_chain(uintptr_t epc, const uint64_t *x) {
     uarths_puts("return chain:");
     print_link(epc);
+    if (!in_text(epc) && in_text(x[1])) {
+        // A jump into nothing, whose return address no frame has.
+        print_link(x[1]);
+    }
     uint64_t frame = x[8];
     for (unsigned i = 0; i < CHAIN_LENGTH && in_ram(frame - 16) && in_ram(frame); i++) {
         const uint64_t *words = (const uint64_t *)frame;

@@ -33,13 +33,14 @@ typedef struct {
 static channel_state_t channels[DMAC_CHANNEL_MAX];
 static uint8_t bounce[DMAC_CHANNEL_MAX][BOUNCE_SIZE] IOMEM;
 
-// The SDK's dmac.c takes the AES block's output for memory too: it has no handshake of its own.
-#define AES_OUT_DATA (0x50450040UL)
+// The SDK's dmac.c takes the AES block's text input (aes.h: aes_text_data) for memory too: it fills without a
+// handshake.
+#define AES_TEXT_DATA (0x50450040UL)
 
 static bool is_memory(uintptr_t address) {
     return is_memory_cache(address)
         || (address >= RAM_UNCACHED_BASE_ADDR && address < RAM_UNCACHED_BASE_ADDR + RAM_SIZE + AI_RAM_SIZE)
-        || address == AES_OUT_DATA;
+        || address == AES_TEXT_DATA;
 }
 
 static void channel_off(unsigned number) {
@@ -296,6 +297,7 @@ int dmac_channel_alloc(void) {
 
 void dmac_channel_free(dmac_channel_number_t channel_num) {
     dmac_channel_disable(channel_num);
+    plic_irq_disable(IRQN_DMA0_INTERRUPT + channel_num);
     dmac_irq_unregister(channel_num);
     __sync_lock_release(&channels[channel_num].claimed);
 }

@@ -242,10 +242,23 @@ static size_t begin(const job_t *job, uint32_t dmacr, size_t most) {
     return count;
 }
 
+// A limit for loops that poll; the clock is read when one begins to wait and then now and then.
+typedef struct {
+    unsigned polls;
+    uint64_t deadline;
+} limit_t;
+
+static bool is_over(limit_t *limit, spi_device_num_t num, size_t frames) {
+    if (limit->polls++ == 0) {
+        limit->deadline = sysctl_get_time_us() + limit_us(num, frames);
+    }
+    return limit->polls % 256 == 0 && sysctl_get_time_us() > limit->deadline;
+}
+
 static bool wait_idle(spi_device_num_t num) {
-    uint64_t start = sysctl_get_time_us(), limit = limit_us(num, SPI_FIFO_DEPTH);
+    limit_t limit = {0};
     while ((spi[num]->sr & (SPI_SR_BUSY | SPI_SR_TX_EMPTY)) != SPI_SR_TX_EMPTY) {
-        if (sysctl_get_time_us() - start > limit) {
+        if (is_over(&limit, num, SPI_FIFO_DEPTH)) {
             return false;
         }
     }
@@ -270,7 +283,7 @@ static bool run_polled(const job_t *job) {
     volatile spi_t *s = spi[job->num];
     bool both = job->mode == SPI_TMOD_TRANS_RECV, good = true;
     size_t out = frames_out(job), in = both ? out : job->mode == SPI_TMOD_TRANS ? 0 : job->rx_frames, received = 0;
-    uint64_t start = sysctl_get_time_us(), limit = limit_us(job->num, out + in);
+    limit_t limit = {0};
     size_t sent = begin(job, 0, HANDFUL);
     s->ser = 1u << job->select;
     while (good && (sent < out || received < in)) {
@@ -286,7 +299,7 @@ static bool run_polled(const job_t *job) {
             words_out(job, sent++, &word, 1);
             s->dr[0] = word;
         } else {
-            good = sysctl_get_time_us() - start <= limit;
+            good = !is_over(&limit, job->num, out + in);
         }
     }
     return good && wait_idle(job->num);

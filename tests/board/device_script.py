@@ -29,10 +29,15 @@ def run_script(board: Board, source: bytes, seconds: float = 60.0) -> str:
     return printed.replace("\r\n", "\n")
 
 
+def script(name: str) -> bytes:
+    """tests/device/NAME.py."""
+    return (ROOT / "tests/device" / f"{name}.py").read_bytes()
+
+
 def run_device_script(name: str, **options: Any) -> str:
     """Boot our firmware and run tests/device/NAME.py on it; `options` are Board's."""
     if not FIRMWARE.exists():
         pytest.skip("build/firmware.bin is not there: make firmware")
     with Board(FIRMWARE, **options) as board:
         board.run_until(">>> ")
-        return run_script(board, (ROOT / "tests/device" / f"{name}.py").read_bytes())
+        return run_script(board, script(name))

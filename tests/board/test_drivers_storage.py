@@ -10,6 +10,7 @@ import pytest
 from conftest import Run
 
 from k210kit.board.board import Board
+from k210kit.board.parts.sd_card import SdCard
 from k210kit.board.parts.spi_bus import Socket
 from k210kit.board.parts.spi_part import SpiPart
 
@@ -92,3 +93,65 @@ def test_flash(run_both: Run, quad_enabled: bool) -> None:
     assert not chip.busy
     chip.power_cut()
     assert bool(chip.status(2) & 2) == quad_enabled
+
+
+class DamagedCard(SdCard):
+    """Damages the second block that it gives after `damage` was set."""
+
+    damage = 0
+
+    def _data_block(self, data: bytes) -> bytes:
+        block = bytearray(super()._data_block(data))
+        if self.damage:
+            self.damage -= 1
+            if not self.damage:
+                block[100] ^= 0x10
+        return bytes(block)
+
+
+CARDS = {"high": {}, "version2": {"high_capacity": False}, "version1": {"version": 1}}
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_sd(run_both: Run, kind: str) -> None:
+    cards: list[SdCard] = []
+
+    def prepare(board: Board) -> None:
+        card = DamagedCard(bytes(3 << 20), **CARDS[kind])
+        cards.append(card)
+        socket = Socket(card, sclk=27, mosi=28, miso=26, cs=29)
+
+        def insert() -> None:
+            card.power_on()
+            board.machine.spi_sockets.attach(socket)
+
+        def change() -> None:
+            board.machine.spi_sockets.detach(socket)
+            other = SdCard(bytes(1 << 20), serial=77, **CARDS[kind])
+            board.machine.spi_sockets.attach(Socket(other, sclk=27, mosi=28, miso=26, cs=29))
+
+        actions = {
+            "insert": insert,
+            "damage": lambda: setattr(card, "damage", 2),
+            "pull": lambda: board.machine.spi_sockets.detach(socket),
+            "change": change,
+        }
+        line = bytearray()
+
+        def heard(data: bytes) -> None:
+            for byte in data:
+                line.append(byte)
+                if byte == 10:
+                    word, _, action = line.decode().strip().partition(" ")
+                    line.clear()
+                    if word == "do":
+                        actions[action]()
+
+        board.line.listen(heard)
+
+    report = run_both("drv_sd", prepare)
+    assert f"card of {(3 << 20) // 512} blocks, high capacity {int(kind == 'high')}" in report.output
+    wanted = bytes((i * 11 + (i >> 8)) & 0xFF for i in range(41 * 512))
+    for card in cards:
+        assert card.store.read(5 * 512, 512) == wanted[:512]
+        assert card.store.read(100 * 512, 40 * 512) == wanted[3 : 3 + 40 * 512]

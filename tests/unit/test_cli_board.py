@@ -69,6 +69,13 @@ def test_run_for_ends_with_0_and_the_console_is_standard_output(k210, hello):
     assert (status, out, err) == (0, "Hello\r\n", "")
 
 
+def test_a_wire_joins_two_pads(k210, hello):
+    # The guest answers each character with the next one; what it has printed is what it hears.
+    status, out, _ = k210("board", "--firmware", hello, "--wire", "20-21", "--wire", "5-4", "--until", "Ifmmp")
+    assert (status, out[:12]) == (0, "Hello\r\nIfmmp")
+    assert k210("board", "--firmware", hello, "--wire", "4-20", "--run-for", "0.01")[1] == "Hello\r\n"
+
+
 def test_until_not_met_in_time_ends_with_3(k210, hello):
     status, out, err = k210("board", "--firmware", hello, "--run-for", "0.01", "--until", "Goodbye")
     assert (status, out) == (3, "Hello\r\n")
@@ -371,6 +378,10 @@ def test_a_full_disk_leaves_no_flash_image(hello, tmp_path):
         (["--board", "nonesuch"], "known are maix_dock"),
         (["--reset-circuit", "nonesuch"], "known are none, dan"),
         (["--press", "nonesuch"], "boot"),
+        (["--wire", "10"], "10-11"),
+        (["--wire", "10-x"], "10-11"),
+        (["--wire", "10-10"], "10-11"),
+        (["--wire", "47-48"], "pad 48"),
         (["--trace", "nonesuch"], "uarths"),
         (["--trace-file", "x"], "--trace"),
         (["--trace", "uarths", "--trace-file", "/nonesuch/x"], "/nonesuch/x"),
@@ -397,7 +408,7 @@ def test_help_names_every_option(k210):
     status, out, _ = k210("board", "--help")
     assert status == 0
     names = """firmware flash flash-image sd camera lcd lcd-every serial run-for until gdb stats board
-    reset-circuit trace trace-file press verbose"""
+    reset-circuit trace trace-file press wire verbose"""
     for name in names.split():
         assert f"--{name} " in out or f"--{name}\n" in out
     assert "board" in k210("--help")[1]

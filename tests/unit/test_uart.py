@@ -284,6 +284,26 @@ def test_cts_holds_the_transmitter_with_auto_flow(bench: Bench) -> None:
     assert bench.line.take() == b"\x07"
 
 
+def test_break_over_a_jumper_takes_a_frame() -> None:
+    bench = Bench()
+    bench.wiring.jumper(5, 4)
+    bench.start()
+    bench.uart.write(LCR, 4, 0x43)
+    bench.clock.advance(CHARACTER * 9 // 10)
+    assert not bench.uart.read(LSR, 4) & 1
+    bench.clock.advance(CHARACTER * 2)
+    assert bench.uart.read(LSR, 4) & 0x19 == 0x19 and bench.uart.read(RFL, 4) == 1  # once, however long
+    assert bench.uart.read(THR, 4) == 0
+    bench.uart.write(LCR, 4, 3)
+    bench.clock.advance(CHARACTER)
+    assert not bench.uart.read(LSR, 4) & 1
+    bench.uart.write(0x90, 4, 1)
+    bench.clock.advance(CHARACTER * 4 // 10)  # a start bit and three zeros
+    bench.uart.write(0x90, 4, 0)
+    bench.clock.advance(CHARACTER)
+    assert bench.uart.read(LSR, 4) & 0x1D == 1 and bench.uart.read(THR, 4) == 0xF8
+
+
 def test_break_pulls_the_pad(bench: Bench) -> None:
     assert bench.fpioa.pads[5].line.level
     bench.uart.write(LCR, 4, 0x43)

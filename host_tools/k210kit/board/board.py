@@ -48,10 +48,10 @@ I2C_PARTS: Mapping[str, Callable[[], I2cPart]] = {"axp173": Axp, "axp192": Axp, 
 FLASH_SIZE = 16 << 20
 PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".ppm", ".tif", ".tiff")
 POLL_SECONDS = 0.002
-IDLE_SLICE = PS_PER_SECOND // 100
-"""How far an idle board with nothing scheduled lets time pass at once."""
+LIVE_SLICE = PS_PER_SECOND // 100
+"""How far time passes at once while a peer may send at any moment."""
 AHEAD_SECONDS = 0.02
-"""How far an idle board's virtual time may run ahead of a live peer's."""
+"""How far the virtual time of a board that sleeps may run ahead of a live peer's."""
 
 
 class Board:
@@ -120,7 +120,7 @@ class Board:
             self._lcd_path = None
             self.close()
             raise
-        self._live_offset = 0.0
+        self._ahead, self._looked_at = 0.0, time.monotonic()
         self._poll_at = 0.0
         self._carried = 0
 
@@ -436,6 +436,8 @@ class Board:
 
     def _step(self, end: int | None) -> bool:
         """Run a slice of a few host milliseconds at most; False when nothing will ever happen."""
+        if self._wait_for_peer():
+            return True
         with self._lock:
             if self._circuit.reset.level:
                 time.sleep(POLL_SECONDS)
@@ -449,12 +451,11 @@ class Board:
             machine = self.machine
             clock = machine.clock
             due = clock.next_time()
-            idle = due is None and all(engine.state.idle for engine in machine.engines)
             # Not a time from now: where the host's slices end must not decide where the harts' windows do.
-            horizon = (clock.now // PS_PER_SECOND + 1) * PS_PER_SECOND
+            grain = LIVE_SLICE if self._live() else PS_PER_SECOND
+            horizon = (clock.now // grain + 1) * grain
             until = min(time for time in (due, end, horizon) if time is not None)
-            if idle and self._endpoint is not None:
-                until = min(until, clock.now + IDLE_SLICE)
+            begun = self._progress()
             reason = machine.runner.run(clock.cycle_at(until))
             clock.run_due(clock.time_of(machine.runner.now()))
             self.laps.skip(until if end is None else end)
@@ -466,25 +467,45 @@ class Board:
             if self._lcd_every and self.now >= self._lcd_next and self._lcd_path is not None:
                 self._lcd_next += self._lcd_every
                 self.lcd.save(self._lcd_path)
-            ahead = self._ahead_of_peer()
-        endpoint = self._endpoint
-        if ahead > AHEAD_SECONDS and endpoint is not None:
-            endpoint.wait(min(ahead - AHEAD_SECONDS, POLL_SECONDS))
-            with self._lock:
-                self._poll(force=True)
+            self._get_ahead_of_peer(begun)
         return True
 
-    def _ahead_of_peer(self) -> float:
-        """Seconds by which an idle board's time is ahead of the host's, when a live peer is there.
+    def _live(self) -> bool:
+        """Whether somebody outside may still send."""
+        return self._endpoint is not None and not getattr(self._endpoint, "eof", False)
 
-        While the line carries bytes the peer waits for the board, not the other way round.
+    def _wait_for_peer(self) -> bool:
+        """Sleep a little when the board is ahead of its peer, who has sent nothing; returns whether it did."""
+        endpoint = self._endpoint
+        if endpoint is None or self._ahead <= AHEAD_SECONDS or self.line.pending:
+            return False
+        endpoint.wait(min(self._ahead - AHEAD_SECONDS, POLL_SECONDS))
+        self._ahead = max(0.0, self._ahead - self._host_seconds())
+        with self._lock:
+            self._poll(force=True)
+        return True
+
+    def _host_seconds(self) -> float:
+        """The host's time since the last call."""
+        before, self._looked_at = self._looked_at, time.monotonic()
+        return self._looked_at - before
+
+    def _progress(self) -> tuple[int, int, int, int]:
+        """Time, cycles, and the instructions of either hart, so far."""
+        return self.machine.clock.now, self.machine.runner.now(), *self.retired
+
+    def _get_ahead_of_peer(self, begun: tuple[int, int, int, int]) -> None:
+        """Count by how many seconds the board is ahead of a live peer because it slept since `begun`.
+
+        A peer expects a timeout on the board to last as long as one of its own; what a busy hart does lasts no longer
+        than it takes. While the line carries bytes the peer waits for the board, not the other way round.
         """
+        if not self._live():
+            return
+        passed, cycles, first, second = (now - then for now, then in zip(self._progress(), begun, strict=True))
+        slept = passed * max(0, cycles - max(first, second)) / max(cycles, 1) / PS_PER_SECOND
         carried, self._carried = self._carried, self.line.carried
-        idle = all(engine.state.idle for engine in self.machine.engines)
-        if self._endpoint is None or not idle or carried != self._carried:
-            self._live_offset = self.now - time.monotonic()
-            return 0.0
-        return self.now - time.monotonic() - self._live_offset
+        self._ahead = max(0.0, self._ahead + slept - self._host_seconds()) if carried == self._carried else 0.0
 
     def _poll(self, force: bool = False) -> None:
         now = time.monotonic()

@@ -27,6 +27,7 @@ from k210kit.board.devices.gpio import Gpio
 from k210kit.board.devices.gpiohs import Gpiohs
 from k210kit.board.devices.i2c import I2c
 from k210kit.board.devices.i2s import I2s
+from k210kit.board.devices.kpu import Kpu
 from k210kit.board.devices.otp import Otp
 from k210kit.board.devices.plic import Plic
 from k210kit.board.devices.rtc import Rtc
@@ -320,8 +321,18 @@ class Machine:
                 )
             )
         self._add(DebugModule("debug", clock))
-        # Extents: kpu.h and dvp.h of the Kendryte standalone SDK.
-        self._add(Unimplemented("kpu", clock, 0x48))
+        self.kpu = self._add(
+            Kpu(
+                "kpu",
+                clock,
+                bus=self,
+                ai_ram=self.memory.ai_ram,
+                irq=self._irq("kpu"),
+                dma=self._request("ai_rx"),
+                clk=sysctl.clock_of("ai"),
+            )
+        )
+        # Extent: dvp.h of the Kendryte standalone SDK.
         self._add(Unimplemented("dvp", clock, 0x2C))
 
     def _add(self, device: D) -> D:

@@ -45,6 +45,19 @@ class FlashPiece(click.ParamType):  # type: ignore[type-arg]
         return number, path
 
 
+class Wire(click.ParamType):  # type: ignore[type-arg]
+    """A-B, as (pad, pad)."""
+
+    name = "a-b"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Split at the dash. Raises K210Error unless there are two different numbers; Board knows which pads exist."""
+        first, _, second = str(value).partition("-")
+        if not (first.isdecimal() and second.isdecimal()) or int(first) == int(second):
+            raise K210Error(f"--wire {value}: give two pads as in 10-11")
+        return int(first), int(second)
+
+
 class Awaited:
     """Looks for a text in what the console shows, over the borders of what arrives at once."""
 
@@ -101,6 +114,7 @@ class PipedInput:
 @click.option("--board", "profile", metavar="NAME", default="maix_dock", show_default=True, help="The board's wiring.")
 @click.option("--reset-circuit", metavar="NAME", help="How DTR and RTS reset the board (default: as the board does).")
 @click.option("--press", "pressed", metavar="BUTTON", multiple=True, help="Hold a button from power-on.")
+@click.option("--wire", "wires", metavar="A-B", type=Wire(), multiple=True, help="A jumper wire between two pads.")
 @click.option("--trace", metavar="DEVICE,...", help="Print every register access of these devices.")
 @click.option("--trace-file", metavar="FILE", help="Where to print them instead of standard error.")
 @click.option("--strict", is_flag=True, help="Trap accesses that the chip's documentation does not cover.")
@@ -163,6 +177,8 @@ def _run(options: dict[str, Any]) -> int:
     )
     try:
         with board, _traced(board, options["trace"], options["trace_file"]):
+            for first, second in options["wires"]:
+                board.wire(first, second)
             for button in options["pressed"]:
                 board.press(button)
             _announce(board)
@@ -270,7 +286,7 @@ def _print_stats(board: Board, host: float) -> None:
         ("host time", f"{host:.3f} s"),
         ("instructions per host second", f"{sum(retired) / host:,.0f}" if host else "-"),
         ("register accesses", f"{board.machine.runner.accesses():,}"),
-        ("KPU layers", "0"),
+        ("KPU layers", f"{board.machine.kpu.layers_run:,}"),
     ]
     width = max(len(name) for name, _ in rows)
     right = max(len(value.rpartition(" ")[0] or value) for _, value in rows)

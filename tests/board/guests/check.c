@@ -1,12 +1,14 @@
 #include "check.h"
 #include "clint.h"
 #include "fpioa.h"
+#include "misaligned.h"
 #include "sysctl.h"
 #include "uarths.h"
 
 trap_note_t trap_note[2];
 volatile uintptr_t trap_exit;
 void (*volatile on_interrupt)(unsigned number);
+volatile bool carry_out_misaligned;
 
 static unsigned checks, failures;
 
@@ -62,7 +64,6 @@ static uintptr_t behind(uintptr_t epc) {
 }
 
 uintptr_t handle_trap(uint64_t cause, uintptr_t epc, uint64_t *x) {
-    (void)x;
     trap_note_t *note = &trap_note[current_coreid()];
     note->cause = cause;
     note->epc = epc;
@@ -83,7 +84,8 @@ uintptr_t handle_trap(uint64_t cause, uintptr_t epc, uint64_t *x) {
         set_csr(mstatus, MSTATUS_MPP);
         return to;
     }
-    return cause & CAUSE_INTERRUPT ? epc : behind(epc);
+    uintptr_t next = carry_out_misaligned ? misaligned_access(cause, epc, x) : 0;
+    return next ? next : cause & CAUSE_INTERRUPT ? epc : behind(epc);
 }
 
 void wait_us(uint32_t microseconds) {

@@ -37,6 +37,9 @@ extern volatile uintptr_t trap_exit;
 // have theirs.
 extern void (*volatile on_interrupt)(unsigned number);
 
+// Gives misaligned loads and stores to misaligned_access() before it goes on behind them.
+extern volatile bool carry_out_misaligned;
+
 // Executes `insn` and checks cause, mepc and (unless ANY) mtval of the trap that it must cause.
 #define ANY UINT64_C(0xa5a5a5a5a5a5a5a5)
 #define CHECK_TRAP(name, cause, tval, insn, ...)                                                                       \

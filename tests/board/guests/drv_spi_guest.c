@@ -12,11 +12,6 @@
 #include "spi.h"
 #include "sysctl.h"
 
-#define SPI1_D0 (70)
-#define SPI1_D1 (71)
-#define SPI1_SS0 (78)
-#define SPI1_SCLK (83)
-
 #define SIZE (20000)
 
 static uint8_t out[SIZE], in[SIZE];
@@ -191,10 +186,10 @@ int main(void) {
     for (unsigned i = 0; i < SIZE; i++) {
         out[i] = (uint8_t)(i * 11 + (i >> 8));
     }
-    fpioa_set_function(27, SPI1_SCLK);
-    fpioa_set_function(28, SPI1_D0);
-    fpioa_set_function(26, SPI1_D1);
-    fpioa_set_function(29, SPI1_SS0);
+    fpioa_set_function(27, FUNC_SPI1_SCLK);
+    fpioa_set_function(28, FUNC_SPI1_D0);
+    fpioa_set_function(26, FUNC_SPI1_D1);
+    fpioa_set_function(29, FUNC_SPI1_SS0);
     spi_init(SPI_DEVICE_1, SPI_WORK_MODE_0, SPI_FF_STANDARD, 8, 0);
     uint32_t clock = sysctl_clock_get_freq(SYSCTL_CLOCK_SPI1);
     check("the rate is not above what is asked", spi_set_clk_rate(SPI_DEVICE_1, clock / 15), clock / 16);

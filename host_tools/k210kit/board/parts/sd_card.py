@@ -1,4 +1,4 @@
-"""An SDHC card in SPI mode over an image.
+"""An SD card in SPI mode over an image.
 
 Protocol: SD Physical Layer Simplified Specification, version 3.01, chapters 5 (CSD, CID, SCR) and 7 (SPI mode).
 The card speaks bytes: output byte n depends on the input bytes before n only, however they are chunked.
@@ -14,8 +14,11 @@ from typing import ClassVar
 
 from k210kit.board.parts.sd_store import GRAIN, CardStore
 from k210kit.board.parts.spi_part import SpiPart
+from k210kit.errors import K210Error
 
 BLOCK = 512
+LARGEST_STANDARD = 1 << 30
+"""Bytes that a version 1 CSD describes with blocks of 512 bytes."""
 
 R1_IDLE, R1_ERASE_RESET, R1_ILLEGAL, R1_CRC = 0x01, 0x02, 0x04, 0x08
 R1_ERASE_SEQUENCE, R1_ADDRESS, R1_PARAMETER = 0x10, 0x20, 0x40
@@ -63,14 +66,32 @@ def crc16(data: bytes) -> bytes:
 class SdCard(SpiPart):
     """An SDHC card of `image` (a file's path, or bytes), 512-byte blocks, capacity rounded up to 512 KiB.
 
+    Without `high_capacity` it is an SDSC card (up to 1 GiB, addressed by bytes), with `version` 1 one that does not
+    know CMD8. `serial` tells cards apart.
+
     Clocks that pass while the card is not selected must be sent here too (`exchange`, `send` or `receive`): without
     74 of them after power-on a card does not answer CMD0. Raises K210Error for an image that cannot be a card.
     """
 
     minds_idle_clocks = True
 
-    def __init__(self, image: str | Path | bytes | bytearray, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        image: str | Path | bytes | bytearray,
+        *,
+        read_only: bool = False,
+        version: int = 2,
+        high_capacity: bool = True,
+        serial: int = 0x21000001,
+    ) -> None:
         self.store = CardStore(image, read_only)
+        self.version, self.high_capacity, self.serial = version, high_capacity and version >= 2, serial
+        if not self.high_capacity and self.store.capacity > LARGEST_STANDARD:
+            self.store.close()
+            raise K210Error(
+                f"an SD card without high capacity has {LARGEST_STANDARD} bytes at most here, "
+                f"the image {self.store.capacity}: give a smaller image"
+            )
         self.blocks = self.store.capacity // BLOCK
         self.power_on()
 
@@ -277,19 +298,24 @@ class SdCard(SpiPart):
 
     def _initialise(self, argument: int) -> None:
         # A host that does not declare high capacity (bit 30), or never sent CMD8, keeps an SDHC card busy for ever.
-        if self._idle and self._interface_seen and argument & 0x4000_0000:
+        ready = not self.high_capacity or (self._interface_seen and bool(argument & 0x4000_0000))
+        if self._idle and ready:
             self._polls += 1
             self._idle = self._polls <= POLLS_UNTIL_READY
         self._respond()
 
     def _interface_condition(self, argument: int) -> None:
+        if self.version < 2:
+            self._respond(R1_ILLEGAL)
+            return
         voltage = (argument >> 8) & 0xF
         accepted = 1 if voltage == 1 else 0
         self._interface_seen = self._interface_seen or bool(accepted)
         self._respond(more=bytes([0, 0, accepted, argument & 0xFF]))
 
     def _operating_conditions(self, argument: int) -> None:
-        ocr = 0x00FF_8000 | (0 if self._idle else 0xC000_0000)
+        ready = 0xC000_0000 if self.high_capacity else 0x8000_0000
+        ocr = 0x00FF_8000 | (0 if self._idle else ready)
         self._respond(more=ocr.to_bytes(4, "big"))
 
     def _next_is_application(self, argument: int) -> None:
@@ -317,42 +343,47 @@ class SdCard(SpiPart):
         # On a high-capacity card this concerns CMD42 only; blocks stay at 512 bytes.
         self._respond(0 if 0 < argument <= BLOCK else R1_PARAMETER)
 
-    def _in_range(self, block: int) -> bool:
+    def _block_number(self, argument: int) -> int | None:
+        """The block that an address means; None, with the answer given, when there is no such block."""
+        block, rest = (argument, 0) if self.high_capacity else divmod(argument, BLOCK)
+        if rest:
+            self._respond(R1_ADDRESS)
+            return None
         if block < self.blocks:
-            return True
+            return block
         self._status |= R2_OUT_OF_RANGE
         self._respond(R1_PARAMETER)
-        return False
+        return None
 
     def _read_single(self, argument: int) -> None:
-        if self._in_range(argument):
-            self._send_register(self.store.read(argument * BLOCK, BLOCK))
+        if (block := self._block_number(argument)) is not None:
+            self._send_register(self.store.read(block * BLOCK, BLOCK))
 
     def _read_multiple(self, argument: int) -> None:
-        if self._in_range(argument):
+        if (block := self._block_number(argument)) is not None:
             self._respond()
-            self._read_next = argument
+            self._read_next = block
 
     def _write_single(self, argument: int) -> None:
-        if self._in_range(argument):
+        if (block := self._block_number(argument)) is not None:
             self._respond()
-            self._writing, self._write_next = True, argument
+            self._writing, self._write_next = True, block
 
     def _write_multiple(self, argument: int) -> None:
         self._write_single(argument)
         self._multiple = self._writing
 
     def _erase_first(self, argument: int) -> None:
-        if self._in_range(argument):
-            self._erase_start = argument
+        if (block := self._block_number(argument)) is not None:
+            self._erase_start = block
             self._respond()
 
     def _erase_last(self, argument: int) -> None:
         if self._erase_start is None:
             self._erase_end = None
             self._respond(R1_ERASE_SEQUENCE)
-        elif self._in_range(argument):
-            self._erase_end = argument
+        elif (block := self._block_number(argument)) is not None:
+            self._erase_end = block
             self._respond()
 
     def _erase(self, argument: int) -> None:
@@ -415,17 +446,28 @@ class SdCard(SpiPart):
 
     @property
     def csd(self) -> bytes:
-        """The 16 bytes of a version 2 CSD: 25 MHz, classes 0 2 4 5 7 8 10, C_SIZE from the capacity."""
+        """The 16 bytes of the CSD: 25 MHz, classes 0 2 4 5 7 8 10, C_SIZE from the capacity."""
+        if not self.high_capacity:
+            return self._standard_csd()
         c_size = self.store.capacity // GRAIN - 1
         protect = 0x10 if self.store.read_only else 0x00
         body = bytes([0x40, 0x0E, 0x00, 0x32, 0x5B, 0x59, 0x00]) + c_size.to_bytes(3, "big")
         body += bytes([0x7F, 0x80, 0x0A, 0x40, protect])
         return body + bytes([crc7(body)])
 
+    def _standard_csd(self) -> bytes:
+        # Version 1: (C_SIZE + 1) * 2^(C_SIZE_MULT + 2) blocks; the multiplier is at its largest, 7.
+        c_size = self.store.capacity // (BLOCK << 9) - 1
+        number = 0x002600325B59 << 80 | 1 << 79  # 25 MHz, the same classes, READ_BL_LEN 9, partial reads
+        number |= c_size << 62 | 0xFFF << 50 | 7 << 47 | 1 << 46 | 0x7F << 39 | 2 << 26 | 9 << 22
+        number |= 1 << 12 if self.store.read_only else 0
+        body = number.to_bytes(16, "big")[:15]
+        return body + bytes([crc7(body)])
+
     @property
     def cid(self) -> bytes:
-        """The 16 bytes of the CID; the same for every virtual card."""
-        body = bytes([0x00]) + b"KV" + b"K210V" + bytes([0x10]) + (0x21000001).to_bytes(4, "big")
+        """The 16 bytes of the CID."""
+        body = bytes([0x00]) + b"KV" + b"K210V" + bytes([0x10]) + self.serial.to_bytes(4, "big")
         body += (((2024 - 2000) << 4) | 1).to_bytes(2, "big")
         return body + bytes([crc7(body)])
 

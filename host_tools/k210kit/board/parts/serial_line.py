@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
-from k210kit.board.core.clock import Clock, Event
+from k210kit.board.core.clock import PS_PER_SECOND, Clock, Event
 from k210kit.board.core.serial import FORMAT_8N1, Character, SerialFormat, SerialPort, rates_match, resample
 from k210kit.board.devices.fpioa import Fpioa
 
@@ -26,13 +27,19 @@ class SerialWiring:
         self._by_rx: dict[int, SerialPort] = {}
         self._lines: list[SerialLine] = []
         self._jumpers: list[tuple[int, int]] = []
+        self._breaks: dict[SerialPort, Break] = {}
 
     def connect(self, port: SerialPort) -> SerialPort:
         """Take in a UART's port; its TX function idles high from now on."""
         assert port.tx_function is not None and port.rx_function is not None
         tx = self.fpioa.output(port.tx_function)
         tx.set(True)
-        port.set_break = lambda low: tx.set(not low)
+
+        def set_break(low: bool) -> None:
+            tx.set(not low)
+            self._break_changed(port, low)
+
+        port.set_break = set_break
         port.transmit = lambda data: self._transmit(port, data)
         port.prompt = bool(self._jumpers)
         self._ports.append(port)
@@ -60,15 +67,47 @@ class SerialWiring:
         for line in self._lines:
             if self._sends(line.tx_pad, port):
                 line.from_board(data, port.baud, port.format)
-        for tx_pad, rx_pad in self._jumpers:
-            if self._sends(tx_pad, port):
-                hearing = self.receiver(rx_pad)
-                if hearing is not None:
-                    for byte in data:
-                        deliver(hearing, byte, port.baud, port.format)
+        for hearing in self._hearing(port):
+            for byte in data:
+                deliver(hearing, byte, port.baud, port.format)
+
+    def _break_changed(self, port: SerialPort, low: bool) -> None:
+        if low and port not in self._breaks:
+            clock = self.fpioa.clock
+            self._breaks[port] = Break(clock, [hearing for hearing in self._hearing(port) if hearing.baud > 0])
+        elif not low and port in self._breaks:
+            self._breaks.pop(port).end()
+
+    def _hearing(self, port: SerialPort) -> list[SerialPort]:
+        """The UARTs that hear this one over jumpers."""
+        ends = (self.receiver(rx_pad) for tx_pad, rx_pad in self._jumpers if self._sends(tx_pad, port))
+        return [hearing for hearing in ends if hearing is not None]
 
     def _sends(self, pad: int, port: SerialPort) -> bool:
         return self.fpioa.function_of(pad) == port.tx_function and self.fpioa.pads[pad].driven_by_chip
+
+
+class Break:
+    """A line that a UART holds low: a break for those who see it for a whole frame, else a start bit and zeros."""
+
+    def __init__(self, clock: Clock, hearing: list[SerialPort]) -> None:
+        self._clock, self._start = clock, clock.now
+        self._waiting = {
+            port: clock.after(port.format.character_time(port.baud), partial(self._frame_over, port))
+            for port in hearing
+        }
+
+    def _frame_over(self, port: SerialPort) -> None:
+        del self._waiting[port]
+        port.receive(Character(0, framing_error=True, is_break=True))
+
+    def end(self) -> None:
+        """The line is high again."""
+        for port, event in self._waiting.items():
+            event.cancel()
+            bits = round((self._clock.now - self._start) * port.baud / PS_PER_SECOND)
+            if bits > 0:
+                deliver(port, 0, port.baud, SerialFormat(bits - 1))
 
 
 def deliver(port: SerialPort, byte: int, baud: float, form: SerialFormat) -> None:
