@@ -30,6 +30,7 @@ double exp(double x) {
     double r_error = (high - r) - low;
 
     double q = coefficients[0];
+#pragma GCC unroll 13
     for (unsigned i = 1; i < sizeof(coefficients) / sizeof(coefficients[0]); i++) {
         q = __builtin_fma(q, r, coefficients[i]);
     }

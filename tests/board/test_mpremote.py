@@ -45,7 +45,9 @@ def test_resume_keeps_what_was_there(address: str) -> None:
 def test_mount_a_folder(address: str, tmp_path: Path) -> None:
     (tmp_path / "visitor.py").write_text("import os\nprint('from the host', os.getcwd())\n")
     (tmp_path / "data.bin").write_bytes(bytes(range(256)) * 8)
-    program = "import visitor; d = open('data.bin', 'rb').read(); print(len(d), sum(d)); open('new', 'w').write('board')"
+    program = (
+        "import visitor; d = open('data.bin', 'rb').read(); print(len(d), sum(d)); open('new', 'w').write('board')"
+    )
     printed = mpremote(address, "mount", tmp_path, "exec", program)
     assert "from the host /remote\n2048 261120\n" in printed
     assert (tmp_path / "new").read_text() == "board"
