@@ -1,7 +1,6 @@
 # What the firmware is made of besides MicroPython's core.
 
 set(MICROPY_SOURCE_SHARED
-    ${MICROPY_DIR}/extmod/machine_pinbase.c
     ${MICROPY_DIR}/shared/readline/readline.c
     ${MICROPY_DIR}/shared/runtime/gchelper_native.c
     ${MICROPY_DIR}/shared/runtime/interrupt_char.c

@@ -32,7 +32,6 @@ PIECES = {
     "stress": 1,
     "unicode": 1,
     "extmod": 2,
-    "extmod_hardware": 1,
     "thread": 2,
 }
 """Directory, and into how many pieces it is cut."""
@@ -40,10 +39,7 @@ PIECES = {
 ON_CARD = {"io", "import", "unicode"}
 """Tests that open files next to them: their directory is the card's contents, which is the current directory."""
 
-ON_FLASH = {"io"}
-"""Of these, the card carries the data and what copies them to /flash, where the tests run. (On FAT, io/file_seek.py
-fails: MicroPython's FAT files take a seek when they are closed.)"""
-
+# The card's boot.py: copies its data to the flash, where the tests then run.
 TO_FLASH = """\
 import os
 os.chdir("/flash")
@@ -77,14 +73,16 @@ def files_of(directory: str) -> list[str]:
     return [path for path in paths if not listed("excluded", path)]
 
 
-def run_suite(firmware: Path, directory: str, files: list[str], results: Path) -> None:
+def run_suite(firmware: Path, directory: str, files: list[str], results: Path, on_flash: bool = False) -> None:
     """Run the files with run-tests.py; all pass but those that the table says to skip."""
+    place = "not_on_flash" if on_flash else "not_on_card"
+    files = [path for path in files if not listed(place, path)]
     assert files, f"no tests in {TESTS / directory}"
     board = [sys.executable, "-m", "k210kit.cli", "board", "--serial", "pty", "--firmware", str(firmware)]
     if directory in ON_CARD:
         card = results / "card"
         shutil.copytree(TESTS / directory, card)
-        if directory in ON_FLASH:
+        if on_flash:
             (card / "boot.py").write_text(TO_FLASH)
         board += ["--sd", str(card)]
     done = subprocess.run(
@@ -116,14 +114,19 @@ def explain(results: Path, output: str) -> str:
 
 
 def test_table_names_existing_tests(micropython_firmware: Path) -> None:
-    paths = [path.relative_to(TESTS).as_posix() for name in PIECES for path in (TESTS / name).glob("*.py")]
-    patterns = [pattern for kind in ("skip", "excluded") for entry in TABLE[kind] for pattern in entry["tests"]]
+    directories = [*PIECES, "extmod_hardware"]
+    paths = [path.relative_to(TESTS).as_posix() for name in directories for path in (TESTS / name).glob("*.py")]
+    patterns = [pattern for kind in TABLE for entry in TABLE[kind] for pattern in entry["tests"]]
     assert not [pattern for pattern in patterns if not fnmatch.filter(paths, pattern)]
 
 
 @pytest.mark.parametrize("directory", QUICK)
 def test_sample(micropython_firmware: Path, directory: str, tmp_path: Path) -> None:
     run_suite(micropython_firmware, directory, files_of(directory)[:: QUICK[directory]], tmp_path)
+
+
+def test_io_on_flash(micropython_firmware: Path, tmp_path: Path) -> None:
+    run_suite(micropython_firmware, "io", files_of("io"), tmp_path, on_flash=True)
 
 
 @pytest.mark.slow
