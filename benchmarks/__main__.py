@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import programs
+from benchmarks import interpreter, programs
 from k210kit.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND
 
@@ -150,13 +150,18 @@ def table(rows: list[Row]) -> str:
     return "\n".join([*head, *(f"| {what} | {goal} | {result} |" for what, goal, result in rows)])
 
 
-def main() -> None:
-    """Measure, print, and put the table into the document."""
-    text = table(measure())
+def put(text: str, name: str) -> None:
+    """Print a table and put it into the document at its marker."""
     print(text)
     document = DOCUMENT.read_text()
-    replaced = re.sub(r"(<!-- board -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}\n{m[2]}", document, flags=re.S)
-    DOCUMENT.write_text(replaced)
+    place = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+    DOCUMENT.write_text(re.sub(place, lambda m: f"{m[1]}{text}\n{m[2]}", document, flags=re.S))
+
+
+def main() -> None:
+    """Measure, print, and put the tables into the document."""
+    put(interpreter.table(), "interpreter")
+    put(table(measure()), "board")
 
 
 if __name__ == "__main__":
