@@ -17,6 +17,9 @@ FIRMWARE_BUILD = $(BUILD)/micropython-$(BOARD)
 MICROPY_ENV = export MICROPY_GIT_TAG=v$(MICROPYTHON_VERSION) \
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1744675200)}
 
+# Whose tests and benchmarks are run.
+SUITE_ENV = MICROPYTHON_DIR=$(MICROPYTHON_DIR)
+
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
 CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
 
@@ -25,11 +28,11 @@ CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
 demo: $(VENV)/.installed firmware
 	$(BIN)/python scripts/demo.py $(BUILD)/firmware.bin examples/tour.py
 
-test: $(VENV)/.installed packages-firmware
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests
+test: $(VENV)/.installed firmware
+	$(SUITE_ENV) $(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests
 
-test-all: $(VENV)/.installed packages-firmware
-	$(BIN)/python -m pytest -n $(JOBS) tests
+test-all: $(VENV)/.installed firmware
+	$(SUITE_ENV) $(BIN)/python -m pytest -n $(JOBS) tests
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -38,8 +41,8 @@ lint: $(VENV)/.installed
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	$(BIN)/cmake-format --check $(CMAKE_SOURCES)
 
-bench: firmware
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.installed firmware
+	$(SUITE_ENV) $(BIN)/python -m benchmarks
 
 firmware: $(VENV)/.installed packages-firmware micropython-source
 	@mkdir -p $(FIRMWARE_BUILD)

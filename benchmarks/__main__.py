@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import firmware, programs, storage
+from benchmarks import firmware, interpreter, programs, storage
 from k210kit.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND
 
@@ -159,6 +159,7 @@ def put(name: str, text: str) -> None:
 
 def main() -> None:
     """Measure, print, and put the tables into the document."""
+    put("interpreter", interpreter.table())
     put("board", table(measure()))
     put("firmware", table(firmware.rows()))
 

@@ -1,7 +1,6 @@
 # What the firmware is made of besides MicroPython's core.
 
 set(MICROPY_SOURCE_SHARED
-    ${MICROPY_DIR}/extmod/machine_pinbase.c
     ${MICROPY_DIR}/shared/readline/readline.c
     ${MICROPY_DIR}/shared/runtime/gchelper_native.c
     ${MICROPY_DIR}/shared/runtime/interrupt_char.c
@@ -20,6 +19,10 @@ set(MICROPY_SOURCE_LIB
     ${MICROPY_DIR}/lib/littlefs/lfs2_util.c
     ${MICROPY_DIR}/lib/oofatfs/ff.c
     ${MICROPY_DIR}/lib/oofatfs/ffunicode.c
+    # picolibc's errs by hundreds of units in the last place.
+    ${MICROPY_DIR}/lib/libm_dbl/__cos.c
+    ${MICROPY_DIR}/lib/libm_dbl/__sin.c
+    ${MICROPY_DIR}/lib/libm_dbl/tgamma.c
     ${MICROPY_DIR}/shared/runtime/gchelper_rv64i.s)
 
 set(MICROPY_SOURCE_PORT
@@ -27,6 +30,7 @@ set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/digest.c
     ${MICROPY_PORT_DIR}/fatfs_port.c
     ${MICROPY_PORT_DIR}/k210_flash.c
+    ${MICROPY_PORT_DIR}/libm_exp.c
     ${MICROPY_PORT_DIR}/machine_bitstream.c
     ${MICROPY_PORT_DIR}/machine_i2c.c
     ${MICROPY_PORT_DIR}/machine_pin.c

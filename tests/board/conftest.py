@@ -58,6 +58,22 @@ def guests() -> Path:
         return build_guests()
 
 
+@pytest.fixture(scope="session")
+def micropython_firmware() -> Path:
+    """Our firmware; built when it is not there (`make test` has built it)."""
+    firmware = ROOT / "build/firmware.elf"
+    lock = ROOT / "build/firmware.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not firmware.exists():
+            if shutil.which(COMPILER) is None:
+                pytest.skip(f"{COMPILER} is not installed")
+            built = subprocess.run(["make", "firmware"], cwd=ROOT, capture_output=True, text=True)
+            assert built.returncode == 0, built.stdout + built.stderr
+    return firmware
+
+
 def finish(board: Board, seconds: float) -> Report:
     """Run a guest to its last line, for so much virtual time at most."""
     found = None
