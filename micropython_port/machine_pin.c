@@ -163,20 +163,6 @@ static unsigned need_channel(unsigned pad) {
     return channel;
 }
 
-unsigned machine_pin_need_gpiohs(mp_hal_pin_obj_t pin) {
-    int channel = machine_pin_gpiohs(pin);
-    if (channel < 0) {
-        channel = take_channel(pin, GPIOHS_NUM_PINS);
-    }
-    if (channel < 0) {
-        mp_raise_msg_varg(&mp_type_OSError, MP_ERROR_TEXT("all %d GPIOHS channels are in use: none is left for pad %u"),
-            GPIOHS_NUM_PINS, pin);
-    }
-    open_drain &= ~(UINT64_C(1) << pin);
-    in_use |= UINT64_C(1) << pin;
-    return (unsigned)channel;
-}
-
 // What extmod asks for ///////////////////////////////////////////////////////////////////////////////////////////////
 
 void mp_hal_pin_input(mp_hal_pin_obj_t pin) {

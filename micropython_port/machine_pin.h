@@ -69,8 +69,4 @@ void mp_hal_pin_od_high(mp_hal_pin_obj_t pin);
 // channel of GPIO changes over, a pad that is no pin becomes an input. Raises OSError when none is left.
 unsigned machine_pin_need_gpiohs(mp_hal_pin_obj_t pin);
 
-// The same of a pad that becomes such a pin, an input, when it is none. Raises OSError when all are
-// in use.
-unsigned machine_pin_need_gpiohs(mp_hal_pin_obj_t pin);
-
 #endif // K210_MACHINE_PIN_H
