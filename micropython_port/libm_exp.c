@@ -11,9 +11,19 @@ static const double ln2_rest = 0x1.3de6af278ece6p-42;
 
 // 1/n! for n = 14 to 2.
 static const double coefficients[] = {
-    0x1.93974a8c07c9dp-37, 0x1.6124613a86d09p-33, 0x1.1eed8eff8d898p-29, 0x1.ae64567f544e4p-26, 0x1.27e4fb7789f5cp-22,
-    0x1.71de3a556c734p-19, 0x1.a01a01a01a01ap-16, 0x1.a01a01a01a01ap-13, 0x1.6c16c16c16c17p-10, 0x1.1111111111111p-7,
-    0x1.5555555555555p-5,  0x1.5555555555555p-3,  0x1.0000000000000p-1,
+    0x1.93974a8c07c9dp-37,
+    0x1.6124613a86d09p-33,
+    0x1.1eed8eff8d898p-29,
+    0x1.ae64567f544e4p-26,
+    0x1.27e4fb7789f5cp-22,
+    0x1.71de3a556c734p-19,
+    0x1.a01a01a01a01ap-16,
+    0x1.a01a01a01a01ap-13,
+    0x1.6c16c16c16c17p-10,
+    0x1.1111111111111p-7,
+    0x1.5555555555555p-5,
+    0x1.5555555555555p-3,
+    0x1.0000000000000p-1,
 };
 
 double exp(double x) {
