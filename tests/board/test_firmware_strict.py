@@ -7,7 +7,7 @@ from device_script import FIRMWARE, ROOT, run_script
 
 from k210kit.board.board import Board
 
-SCRIPTS = ("hashlib", "cryptolib", "flash", "rtc", "pwm", "softbus", "pin")
+SCRIPTS = ("hashlib", "cryptolib", "flash", "rtc", "softbus")
 
 
 def test_strict_mode_finds_nothing() -> None:

@@ -28,7 +28,7 @@ assert time.gmtime(time.time()) == time.localtime()
 begin, ticks = time.time_ns(), time.ticks_us()
 time.sleep_ms(1300)
 passed, by_ticks = (time.time_ns() - begin) // 1000, time.ticks_diff(time.ticks_us(), ticks)
-assert abs(passed - by_ticks) < 20, (passed, by_ticks)
+assert abs(passed - by_ticks) < 500, (passed, by_ticks)
 last = 0
 for _ in range(300):
     now = time.time_ns()
