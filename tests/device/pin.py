@@ -1,9 +1,9 @@
 # Pins: levels, modes, pulls, names, errors, interrupts. Wires between pads 10 and 11, and 12 and 13.
 import gc
 import time
-from machine import Pin
 
 import micropython
+from machine import Pin
 
 micropython.alloc_emergency_exception_buf(100)
 

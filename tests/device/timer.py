@@ -1,6 +1,7 @@
 # Timers: hardware and virtual, periodic and one-shot, soft and hard.
 import gc
 import time
+
 from machine import PWM, Timer
 
 
