@@ -1,7 +1,7 @@
 # What is made of pins in software: Signal, SoftSPI, SoftI2C, pulses. Wires between pads 10 and 11, and 12 and 13.
 import time
 
-from machine import Pin, PinBase, Signal, SoftI2C, SoftSPI, time_pulse_us
+from machine import Pin, Signal, SoftI2C, SoftSPI, time_pulse_us
 
 out, inp = Pin(10, Pin.OUT, value=0), Pin(11, Pin.IN)
 lamp, key = Signal(out, invert=True), Signal(inp)
@@ -11,24 +11,6 @@ lamp.off()
 assert (lamp.value(), key.value(), inp()) == (0, 1, 1)
 assert Signal(11, Pin.IN, invert=True).value() == 0
 out(0)
-
-
-# A pin of somebody's own.
-class Wire(PinBase):
-    def __init__(self):
-        self.level = 0
-
-    def value(self, level=None):
-        if level is None:
-            return self.level
-        self.level = level
-
-
-wire = Wire()
-Signal(wire, invert=True).on()
-assert wire.level == 0
-Signal(wire).on()
-assert wire.level == 1
 
 # Pulses.
 assert time_pulse_us(inp, 1, 500) == -2
