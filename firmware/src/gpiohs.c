@@ -41,9 +41,12 @@ void gpiohs_set_pin(uint8_t pin, gpio_pin_value_t value) {
     }
 }
 
-static void clear_pending(uint32_t bit) {
+static void clear_edges(uint32_t bit) {
     gpiohs->rise_ip = bit;
     gpiohs->fall_ip = bit;
+}
+
+static void clear_levels(uint32_t bit) {
     gpiohs->high_ip = bit;
     gpiohs->low_ip = bit;
 }
@@ -55,7 +58,8 @@ void gpiohs_set_pin_edge(uint8_t pin, gpio_pin_edge_t edge) {
     uint32_t bit = 1u << pin;
     uint64_t state = bsp_irq_save();
     // What is pending is cleared before it can interrupt.
-    clear_pending(bit);
+    clear_edges(bit);
+    clear_levels(bit);
     put_bit(&gpiohs->fall_ie, bit, edge & GPIO_PE_FALLING);
     put_bit(&gpiohs->rise_ie, bit, edge & GPIO_PE_RISING);
     put_bit(&gpiohs->low_ie, bit, edge & GPIO_PE_LOW);
@@ -65,14 +69,16 @@ void gpiohs_set_pin_edge(uint8_t pin, gpio_pin_edge_t edge) {
 
 static int handle(void *ctx) {
     unsigned pin = (unsigned)(uintptr_t)ctx;
-    // Before the callbacks: an edge that comes while they run is not lost.
-    clear_pending(1u << pin);
+    // An edge that comes while the callbacks run is not lost.
+    clear_edges(1u << pin);
     if (pins[pin].func) {
         pins[pin].func();
     }
     if (pins[pin].callback) {
         pins[pin].callback(pins[pin].ctx);
     }
+    // A level that they have ended was pending until here.
+    clear_levels(1u << pin);
     return 0;
 }
 

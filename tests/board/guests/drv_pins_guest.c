@@ -109,6 +109,13 @@ static int on_level(void *ctx) {
     return 0;
 }
 
+static int end_level(void *ctx) {
+    (void)ctx;
+    calls++;
+    gpiohs_set_pin(OUT, GPIO_PV_LOW);
+    return 0;
+}
+
 static void plain() {
     calls += 100;
 }
@@ -150,6 +157,10 @@ static void edges(void) {
     check("a level interrupts until it is taken back", calls, 3);
     gpiohs_set_pin_edge(IN, GPIO_PE_LOW);
     check("low level", calls_after(GPIO_PV_LOW), 3);
+    gpiohs_irq_unregister(IN);
+    gpiohs_irq_register(IN, 1, end_level, NULL);
+    gpiohs_set_pin_edge(IN, GPIO_PE_HIGH);
+    check("a level that its callback ends interrupts once", calls_after(GPIO_PV_HIGH), 1);
     gpiohs_irq_unregister(IN);
 }
 
