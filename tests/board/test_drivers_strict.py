@@ -18,14 +18,18 @@ from k210kit.board.board import Board
 MODULES = (test_drivers_crypto, test_drivers_pins, test_drivers_serial, test_drivers_storage)
 
 
+CHOSEN = {"quad_enabled": True, "kind": "high"}
+"""Of parametrised tests one case."""
+
+
 def cases() -> list[Any]:
-    """Every driver test that wants nothing but a way to run a guest, or a parameter that it has a value for."""
+    """Every driver test that runs a guest."""
     found = []
     for module in MODULES:
         for name, test in inspect.getmembers(module, inspect.isfunction):
             wanted = list(inspect.signature(test).parameters)
             if name.startswith("test_") and wanted and wanted[0] in ("run_both", "run_guest"):
-                found.append(pytest.param(test, {"quad_enabled": True} if "quad_enabled" in wanted else {}, id=name))
+                found.append(pytest.param(test, {key: CHOSEN[key] for key in wanted[1:]}, id=name))
     return found
 
 

@@ -5,7 +5,7 @@ import pytest
 from k210kit.board.core.bus import BusError
 from k210kit.board.machine import ADDRESS_MAP, XIP_WINDOW, Machine
 
-UART1, SHA256, DMAC, KPU = (ADDRESS_MAP[name] for name in ("uart1", "sha256", "dmac", "kpu"))
+UART1, SHA256, DMAC, KPU, DVP = (ADDRESS_MAP[name] for name in ("uart1", "sha256", "dmac", "kpu", "dvp"))
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,11 @@ def test_findings_are_counted_and_named():
     for _ in range(2):
         machine.strict.note(1, 5, 0x8000_0010, UART1 + 0xFC0)
     machine.strict.note(0, 4, 0x8000_0020, 0x8000_1001)
-    machine.strict.permits(KPU + 8, 8, True)
+    machine.strict.permits(DVP + 8, 4, True)
     assert machine.strict.report() == [
         "hart 1, pc 0x80000010: load access fault, uart1+0xfc0 (2 times)",
         "hart 0, pc 0x80000020: load address misaligned, address 0x80001001",
-        "not modelled: kpu.+0x8: the whole block is not modelled",
-        "not modelled: kpu.+0xc: the whole block is not modelled",
+        "not modelled: dvp.+0x8: the whole block is not modelled",
     ]
     assert len(machine.strict.faults) == len(machine.strict.misaligned) == 1
 
