@@ -136,7 +136,7 @@ def measure() -> list[Row]:
     host, virtual = min(flash_by_dma() for _ in range(3))
     rows.append((f"{MODEL_BYTES:,} bytes from flash by DMA", "0.2 s", f"{host:.3f} s host, {virtual:.3f} s virtual"))
     rows.append(("start-up of `k210 board` to its end", "0.3 s", f"{min(start_up() for _ in range(5)):.2f} s"))
-    return rows + (storage.measure() if storage.FIRMWARE.exists() else [])
+    return rows
 
 
 def table(rows: list[Row]) -> str:
@@ -162,6 +162,7 @@ def main() -> None:
     put("interpreter", interpreter.table())
     put("board", table(measure()))
     put("firmware", table(firmware.rows()))
+    put("storage", table(storage.measure()))
 
 
 if __name__ == "__main__":
