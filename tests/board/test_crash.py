@@ -86,7 +86,7 @@ def test_jump_to_nowhere(board: Board, symbols: Symbols) -> None:
 def test_real_misaligned_access_goes_on() -> None:
     if not FIRMWARE.exists():
         pytest.skip("build/firmware.bin is not there: make firmware")
-    with Board(FIRMWARE, strict=True) as board:
+    with Board(FIRMWARE, strict="all") as board:
         board.run_until(">>> ")
         answer(board, "import uctypes; b = bytearray(range(16)); a = uctypes.addressof(b) + 1")
         answer(board, "s = uctypes.struct(a, {'w': uctypes.UINT32, 'd': 4 | uctypes.UINT64}, uctypes.NATIVE)")

@@ -18,7 +18,7 @@ def board() -> Iterator[Board]:
     """A board with our firmware at its prompt, that traps what the chip's documentation does not cover."""
     if not FIRMWARE.exists():
         pytest.skip("build/firmware.bin is not there: make firmware")
-    with Board(FIRMWARE, strict=True) as board:
+    with Board(FIRMWARE, strict="all") as board:
         board.run_until(">>> ")
         yield board
         assert board.machine.strict is not None

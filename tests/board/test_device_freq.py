@@ -11,7 +11,7 @@ from k210kit.board.board import Board
 def test_script() -> None:
     if not FIRMWARE.exists():
         pytest.skip("build/firmware.bin is not there: make firmware")
-    with Board(FIRMWARE, strict=True) as board:
+    with Board(FIRMWARE, strict="all") as board:
         board.wire(10, 11)
         board.run_until(">>> ")
         assert run_script(board, script("freq")).endswith("done\n")

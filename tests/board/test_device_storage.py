@@ -68,7 +68,7 @@ def test_flash(board: Board) -> None:
 
 def test_strict_mode_finds_nothing(card: Path) -> None:
     """Card and SPI; test_firmware_strict.py has the flash."""
-    with Board(FIRMWARE, sd=card, strict=True) as board:
+    with Board(FIRMWARE, sd=card, strict="all") as board:
         board.machine.spi_sockets.attach(Socket(Wire(), sclk=20, mosi=21, miso=22))
         board.wire(21, 22)
         board.run_until(PROMPT)

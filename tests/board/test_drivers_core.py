@@ -26,7 +26,7 @@ def test_misaligned_accesses(run_both: Run) -> None:
 
 
 def test_misaligned_accesses_that_trap(run_both: Run) -> None:
-    report = run_both("drv_misaligned", strict=True)
+    report = run_both("drv_misaligned", strict="all")
     assert re.search(r"traps 5\n", report.output), report.output
 
 

@@ -43,7 +43,7 @@ def test_in_strict_mode(test: Callable[..., None], arguments: dict[str, Any], ru
             if prepare is not None:
                 prepare(board)
 
-        return run_guest(name, prepare_and_note, **options, strict=True)
+        return run_guest(name, prepare_and_note, **options, strict="all")
 
     test(run, **arguments)
     assert boards

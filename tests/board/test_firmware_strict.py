@@ -13,7 +13,7 @@ SCRIPTS = ("hashlib", "cryptolib", "flash", "rtc", "softbus")
 def test_strict_mode_finds_nothing() -> None:
     if not FIRMWARE.exists():
         pytest.skip("build/firmware.bin is not there: make firmware")
-    with Board(FIRMWARE, strict=True) as board:
+    with Board(FIRMWARE, strict="all") as board:
         board.wire(10, 11)
         board.wire(12, 13)
         board.run_until(">>> ")

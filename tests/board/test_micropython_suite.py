@@ -73,12 +73,16 @@ def files_of(directory: str) -> list[str]:
     return [path for path in paths if not listed("excluded", path)]
 
 
-def run_suite(firmware: Path, directory: str, files: list[str], results: Path, on_flash: bool = False) -> None:
+def run_suite(
+    firmware: Path, directory: str, files: list[str], results: Path, on_flash: bool = False, strict: str = ""
+) -> None:
     """Run the files with run-tests.py; all pass but those that the table says to skip."""
     place = "not_on_flash" if on_flash else "not_on_card"
     files = [path for path in files if not listed(place, path)]
     assert files, f"no tests in {TESTS / directory}"
     board = [sys.executable, "-m", "k210kit.cli", "board", "--serial", "pty", "--firmware", str(firmware)]
+    if strict:
+        board += ["--strict", strict]
     if directory in ON_CARD:
         card = results / "card"
         shutil.copytree(TESTS / directory, card)
@@ -129,9 +133,18 @@ def test_io_on_flash(micropython_firmware: Path, tmp_path: Path) -> None:
     run_suite(micropython_firmware, "io", files_of("io"), tmp_path, on_flash=True)
 
 
+PARTS = [(directory, piece) for directory, pieces in PIECES.items() for piece in range(pieces)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("directory", "piece"), [(directory, piece) for directory, pieces in PIECES.items() for piece in range(pieces)]
-)
+@pytest.mark.parametrize(("directory", "piece"), PARTS)
 def test_all(micropython_firmware: Path, directory: str, piece: int, tmp_path: Path) -> None:
     run_suite(micropython_firmware, directory, files_of(directory)[piece :: PIECES[directory]], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("directory", "piece"), PARTS)
+def test_all_strict(micropython_firmware: Path, directory: str, piece: int, tmp_path: Path) -> None:
+    """The image passes when every access to a register outside the documented map traps."""
+    files = files_of(directory)[piece :: PIECES[directory]]
+    run_suite(micropython_firmware, directory, files, tmp_path, strict="registers")

@@ -6,15 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import Run
 
 from k210kit.board.board import Board
-from k210kit.board.core.strict import Strict
+from k210kit.board.core.strict import LEVELS, Level, Strict
 
 
 def test_what_is_refused(run_both: Run) -> None:
     boards: list[Board] = []
-    run_both("strict", boards.append, strict=True)
+    run_both("strict", boards.append, strict="all")
     found = [board.machine.strict for board in boards]
     assert all(isinstance(strict, Strict) for strict in found)
     pure, fast = found
@@ -31,6 +32,23 @@ def test_what_is_refused(run_both: Run) -> None:
         assert words in lines, lines
     assert sum(count for finding, count in fast.faults.items() if finding.place == "sha256+0x38") == 4
     assert len(fast.misaligned) == 12
+
+
+@pytest.mark.parametrize("pure", [False, True])
+def test_registers_only(guests: Path, pure: bool) -> None:
+    """Faults are those of the whole; in memory atomics alone must be aligned, as without strict mode."""
+    found: dict[Level, Strict] = {}
+    for level in LEVELS:
+        with Board(guests / "strict.elf", strict=level, pure=pure) as board:
+            board.run_until("done ", 1)
+            assert board.machine.strict is not None
+            found[level] = board.machine.strict
+    whole, registers = found["all"], found["registers"]
+    assert sum(whole.faults.values()) == sum(registers.faults.values())
+    at_register = {finding for finding in registers.misaligned if finding.place == "sha256+0x2"}
+    atomic = set(registers.misaligned) - at_register
+    assert len(at_register) == len(atomic) == 1
+    assert len(whole.misaligned) == 12
 
 
 def test_the_command_tells_and_fails(guests: Path) -> None:

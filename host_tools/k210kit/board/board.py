@@ -16,6 +16,7 @@ from k210kit.board.core.clock import PS_PER_SECOND
 from k210kit.board.core.laps import Laps
 from k210kit.board.core.pads import PAD_COUNT
 from k210kit.board.core.runner import Reason
+from k210kit.board.core.strict import Level
 from k210kit.board.devices.i2s import I2s
 from k210kit.board.devices.sysctl import PIN_RESET
 from k210kit.board.machine import Machine
@@ -60,8 +61,8 @@ class Board:
     `firmware` is a .bin (raw or with boot header), .elf or .kfpkg, or its bytes; `flash` maps offsets to files or
     bytes; `flash_image` is the whole 16 MiB chip as a file, kept across runs; `sd` is an image file
     or a folder made into a FAT image; `serial` is "memory" (read `output`, call `send`), "stdio",
-    "pty" or "rfc2217:PORT"; `board` names the wiring (profiles.PROFILES); with `strict` accesses trap that the chip's
-    documentation does not cover (core/strict.py). Use it as a context manager. Raises K210Error for bad input before
+    "pty" or "rfc2217:PORT"; `board` names the wiring (profiles.PROFILES); with `strict` ("registers" or
+    "all") accesses trap that the chip's documentation does not cover (core/strict.py). Use it as a context manager. Raises K210Error for bad input before
     anything is written.
     """
 
@@ -78,7 +79,7 @@ class Board:
         board: str = "maix_dock",
         reset_circuit: str | None = None,
         gdb: int | None = None,
-        strict: bool = False,
+        strict: Level | None = None,
         pure: bool = False,
     ) -> None:
         self.profile = profiles.find(board)

@@ -16,7 +16,7 @@ from k210kit.board.core.line import Line
 from k210kit.board.core.memory import Memory
 from k210kit.board.core.runner import Runner, make_runner
 from k210kit.board.core.serial import SerialPort
-from k210kit.board.core.strict import Strict
+from k210kit.board.core.strict import Level, Strict
 from k210kit.board.devices.aes import Aes
 from k210kit.board.devices.clint import Clint
 from k210kit.board.devices.debug_module import DebugModule
@@ -117,7 +117,7 @@ MIP_SOFTWARE, MIP_TIMER, MIP_EXTERNAL = 3, 7, 11
 class Machine:
     """Processor, memory, bus and devices; parts outside the chip are the board's to attach."""
 
-    def __init__(self, *, pure: bool = False, strict: bool = False) -> None:
+    def __init__(self, *, pure: bool = False, strict: Level | None = None) -> None:
         self.memory = Memory()
         self.engines = [Engine(number, self.memory) for number in range(2)]
         self.runner: Runner = make_runner(self.engines, self.memory, pure)
@@ -137,9 +137,9 @@ class Machine:
         self.sysctl.spi3_xip.listen(self._xip_switched)
         self._spi3_flags = bytes(self.spi3.flags)
         self.strict: Strict | None = None
-        if strict:
+        if strict is not None:
             self.strict = Strict(dict(self._spans))
-            self.runner.be_strict(self.strict)
+            self.runner.be_strict(self.strict, strict == "all")
 
     def _map(self, name: str, device: Device, size: int, read: Callable[[int, int], int]) -> None:
         self.runner.map_device(ADDRESS_MAP[name], size, device.words, device.flags, device.masks, read, device.write)

@@ -117,7 +117,13 @@ class PipedInput:
 @click.option("--wire", "wires", metavar="A-B", type=Wire(), multiple=True, help="A jumper wire between two pads.")
 @click.option("--trace", metavar="DEVICE,...", help="Print every register access of these devices.")
 @click.option("--trace-file", metavar="FILE", help="Where to print them instead of standard error.")
-@click.option("--strict", is_flag=True, help="Trap accesses that the chip's documentation does not cover.")
+@click.option(
+    "--strict",
+    type=click.Choice(("registers", "all")),
+    is_flag=False,
+    flag_value="all",
+    help="Trap accesses that the chip's documentation does not cover (registers), or also misaligned ones (all).",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Say what the board does not model when it is used.")
 def command(**options: Any) -> int:
     """Start a virtual board.

@@ -104,6 +104,7 @@ class PureRunner:
         self._stepping = self._broke = False
         self._accesses = 0
         self._strict: Strict | None = None
+        self._memory_strict = False
         for hart in self._harts:
             self._add_hooks(hart)
 
@@ -230,9 +231,9 @@ class PureRunner:
             hart.stopped_at, self._broke = max(hart.counter.value - 1, 0), True
             hart.uc.emu_stop()
 
-    def be_strict(self, judge: Strict) -> None:
-        """Trap accesses that `judge` does not permit, and those that are not aligned."""
-        self._strict = judge
+    def be_strict(self, judge: Strict, memory: bool) -> None:
+        """Trap accesses that `judge` does not permit; with `memory` also those to memory that are not aligned."""
+        self._strict, self._memory_strict = judge, memory
         for hart in self._harts:
             hart.uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, partial(self._on_strict_access, hart, judge))
 
@@ -244,7 +245,7 @@ class PureRunner:
         found = self._memory.find(address, size)
         if hart.refused is not None:
             return
-        if address & (size - 1):
+        if address & (size - 1) and (found is None or self._memory_strict):
             hart.refused = csr.CAUSE_STORE_MISALIGNED if store else csr.CAUSE_LOAD_MISALIGNED, address
         elif found is None and not judge.permits(address, size, store):
             hart.refused = csr.CAUSE_STORE_ACCESS if store else csr.CAUSE_LOAD_ACCESS, address

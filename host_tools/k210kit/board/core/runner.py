@@ -75,8 +75,8 @@ class Runner(Protocol):
         A store has reached memory when a memory hook stops it, and will be made again.
         """
 
-    def be_strict(self, judge: Strict) -> None:
-        """From now on, trap accesses that `judge` does not permit, and those that are not aligned."""
+    def be_strict(self, judge: Strict, memory: bool) -> None:
+        """From now on, trap accesses that `judge` does not permit; with `memory` also misaligned ones to memory."""
 
     def accesses(self) -> int:
         """Register accesses served so far (those of waiting loops that were skipped do not count)."""

@@ -2,18 +2,22 @@
 
 Without it the board is as forgiving as silicon may be: an undeclared register reads as zero, and loads and stores
 need not be aligned. In strict mode each of these is an exception of the hart that makes it, as on a bus that answers
-with an error: an address where no register is declared, a width other than the register's, the debug block around
-address 0 (where null pointers go), and, as on silicon, every access that is not aligned.
+with an error: an address where no register is declared, a width other than the register's, and the debug block around
+address 0 (where null pointers go). Of level "all", so is every access to memory that is not aligned, as on silicon:
+that needs a look at each, which makes the board some five times slower.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from k210kit.board.core.device import Device
 from k210kit.board.core.hart import EXCEPTIONS
 
+Level = Literal["registers", "all"]
+LEVELS: tuple[Level, ...] = ("registers", "all")
 MISALIGNED = (4, 6)
 PAGE = 0x1000
 """What every block has of the address space at least."""

@@ -237,7 +237,7 @@ uint64_t on_device_read(uc_engine *uc, uint64_t offset, unsigned size, void *use
 void on_device_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t value, void *user);
 
 // strict.c: accesses that documentation does not cover, or that are not aligned.
-int be_strict(core_t *core, PyObject *judge);
+int be_strict(core_t *core, PyObject *judge, bool memory);
 bool strict_access(hart_t *hart, uint64_t address, unsigned size, bool store);
 void strict_note(hart_t *hart, unsigned cause, uint64_t pc, uint64_t address);
 void enter_misaligned(hart_t *hart, uint64_t pc);

@@ -333,9 +333,15 @@ static PyObject *core_be_eager(core_t *core, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-// be_strict(judge): trap what documentation does not cover; once, after all devices are mapped.
-static PyObject *core_be_strict(core_t *core, PyObject *judge) {
-    if (core->strict || be_strict(core, judge)) {
+// be_strict(judge, memory): trap what documentation does not cover, with `memory` also what is not
+// aligned; once, after all devices are mapped.
+static PyObject *core_be_strict(core_t *core, PyObject *args) {
+    PyObject *judge;
+    int memory;
+    if (!PyArg_ParseTuple(args, "Op", &judge, &memory)) {
+        return NULL;
+    }
+    if (core->strict || be_strict(core, judge, memory)) {
         PyErr_SetString(PyExc_RuntimeError, "strict mode cannot be set up");
         return NULL;
     }
@@ -343,7 +349,7 @@ static PyObject *core_be_strict(core_t *core, PyObject *judge) {
 }
 
 static PyMethodDef core_methods[] = {
-    {"be_strict", (PyCFunction)core_be_strict, METH_O, "be_strict(judge): ask judge(cause, address, size)"},
+    {"be_strict", (PyCFunction)core_be_strict, METH_VARARGS, "be_strict(judge, memory): ask judge.permits()"},
     {"counter_reads", (PyCFunction)core_counter_reads, METH_NOARGS, "how often a guest read a counter CSR"},
     {"be_eager", (PyCFunction)core_be_eager, METH_VARARGS, "be_eager(on): skip no waiting loop"},
     {"step", (PyCFunction)core_step, METH_VARARGS, "step(hart): one instruction of that hart alone"},

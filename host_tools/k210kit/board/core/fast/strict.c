@@ -1,7 +1,7 @@
 // Strict mode: accesses that silicon's documentation does not cover, and those that are not aligned, trap.
 //
 // Python decides (core/strict.py); what it has allowed once is remembered here for each register. A hook on
-// all of memory makes every load and store slow, so it is set in this mode only.
+// all of memory makes every load and store slow, so it is set only when wanted.
 
 #include "core.h"
 
@@ -116,7 +116,7 @@ void enter_misaligned(hart_t *hart, uint64_t pc) {
     enter_alignment_fault(hart, cause, pc);
 }
 
-int be_strict(core_t *core, PyObject *judge) {
+int be_strict(core_t *core, PyObject *judge, bool memory) {
     core->strict = Py_NewRef(judge);
     for (unsigned i = 0; i < core->devices; i++) {
         core->device[i]->allowed = calloc(core->device[i]->size / 4 + 1, 1);
@@ -124,7 +124,7 @@ int be_strict(core_t *core, PyObject *judge) {
             return -1;
         }
     }
-    for (unsigned i = 0; i < HARTS; i++) {
+    for (unsigned i = 0; memory && i < HARTS; i++) {
         for (unsigned m = 0; m < core->memories; m++) {
             uc_hook hook;
             uint64_t low = core->memory[m].base, high = low + core->memory[m].size - 1;
