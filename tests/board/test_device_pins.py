@@ -18,7 +18,7 @@ OUT, BACK = 10, 11
 def board() -> Iterator[Board]:
     if not FIRMWARE.exists():
         pytest.skip("build/firmware.bin is not there: make firmware")
-    with Board(FIRMWARE) as board:
+    with Board(FIRMWARE, strict="registers") as board:
         board.wire(OUT, BACK)
         board.wire(12, 13)
         board.run_until(">>> ")

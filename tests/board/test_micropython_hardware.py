@@ -27,7 +27,7 @@ def test_script(name: str, platform: str) -> None:
     if not FIRMWARE.exists() or not TESTS.exists():
         pytest.skip("build/firmware.bin or MicroPython's source is not there: make firmware")
     source = (TESTS / f"{name}.py").read_bytes()
-    with Board(FIRMWARE) as board:
+    with Board(FIRMWARE, strict="registers") as board:
         board.wire(10, 11)
         board.run_until(">>> ")
         run_script(board, f"PLATFORM = {platform!r}\n".encode() + script("wired_as"))
