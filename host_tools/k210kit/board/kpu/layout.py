@@ -50,13 +50,19 @@ def gather(ram: memoryview, shape: tuple[int, int, int], group: int, row_lines: 
 
 def scatter(ram: memoryview, image: Bytes, group: int, row_lines: int, channel_lines: int) -> None:
     """Put an image where gather() finds it; bytes between rows and channels stay. Raises ValueError as that does."""
-    channels, height, width = image.shape
+    _, height, width = image.shape
     lines = _lines(ram, image.shape, group, row_lines, channel_lines)
+    rows = lines.reshape(lines.shape[0], height, row_lines * LINE)
     pitch = LINE // group
-    for channel in range(channels):
-        rows = lines[channel // group].reshape(height, row_lines * LINE)
-        start = channel % group * pitch
-        rows[:, start : start + width] = image[channel]
+    for first in range(group):
+        part = image[first::group]
+        rows[: len(part), :, first * pitch : first * pitch + width] = part
+
+
+def check_layout(width: int, group: int, row_lines: int) -> None:
+    """Raises ValueError when rows of `width` bytes cannot lie so."""
+    if group not in (1, 2, 4) or not row_lines or width > (LINE // group if group > 1 else row_lines * LINE):
+        raise ValueError(f"rows of {width} bytes, {group} channels a line and {row_lines} lines a row do not fit")
 
 
 def _lines(
@@ -64,8 +70,7 @@ def _lines(
 ) -> npt.NDArray[np.uint8]:
     """A view of shape (groups of channels, height * row_lines, LINE) into the memory."""
     channels, height, width = shape
-    if group not in (1, 2, 4) or not row_lines or width > (LINE // group if group > 1 else row_lines * LINE):
-        raise ValueError(f"rows of {width} bytes, {group} channels a line and {row_lines} lines a row do not fit")
+    check_layout(width, group, row_lines)
     groups = -(-channels // group)
     used = height * row_lines
     size = ((groups - 1) * channel_lines + used) * LINE
