@@ -65,7 +65,7 @@ packages-python:
 
 packages-firmware:
 	@scripts/ensure_packages.sh cmake make gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
-		gcc libc6-dev debian-archive-keyring xz-utils
+		libstb-dev gcc libc6-dev debian-archive-keyring xz-utils
 
 # The C run loop is part of the install, so its sources are among the reasons to install anew.
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard host_tools/k210kit/board/core/fast/*) | packages-python

@@ -22,6 +22,7 @@ add_library(
   ${K210_DIR}/src/i2c_lines.c
   ${K210_DIR}/src/i2s.c
   ${K210_DIR}/src/iomem.c
+  ${K210_DIR}/src/kpu.c
   ${K210_DIR}/src/misaligned.c
   ${K210_DIR}/src/plic.c
   ${K210_DIR}/src/pwm.c

@@ -28,6 +28,7 @@ set(MICROPY_SOURCE_LIB
 set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/console.c
     ${MICROPY_PORT_DIR}/digest.c
+    ${MICROPY_PORT_DIR}/dma_memory.c
     ${MICROPY_PORT_DIR}/fatfs_port.c
     ${MICROPY_PORT_DIR}/k210_flash.c
     ${MICROPY_PORT_DIR}/libm_exp.c

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "platform.h"
+
 #define CACHE_LINE (64)
 
 // Places a static variable there. It is not initialised, not even to zeros.
@@ -21,6 +23,16 @@
 void *iomem_malloc(uint32_t size);
 void iomem_free(void *paddr);
 uint32_t iomem_unused(void);
+
+// Ordinary memory that is to be used through its uncached addresses from now on: what the calling hart's cache
+// still holds of it to be written would otherwise be written over it later. No instruction writes lines
+// back, so all of them are displaced, by reading other memory. Takes some 20,000 cache lines' time.
+void iomem_displace_cache(void);
+
+// The uncached address of a cached one.
+static inline void *iomem_uncached(const void *cached) {
+    return (void *)((uintptr_t)cached - (RAM_BASE_ADDR - RAM_UNCACHED_BASE_ADDR));
+}
 
 // True for addresses of SRAM that go through the cache.
 bool is_memory_cache(uintptr_t address);

@@ -1,0 +1,18 @@
+// Module `image`.
+
+#include "py/runtime.h"
+
+#include "image.h"
+
+static const mp_rom_map_elem_t module_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_image)},
+    {MP_ROM_QSTR(MP_QSTR_Image), MP_ROM_PTR(&image_type)},
+};
+static MP_DEFINE_CONST_DICT(module_globals, module_table);
+
+const mp_obj_module_t image_module = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t *)&module_globals,
+};
+
+MP_REGISTER_MODULE(MP_QSTR_image, image_module);
