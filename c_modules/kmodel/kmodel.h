@@ -15,8 +15,9 @@
 
 // What a model has at its start, and what must be known to tell whether it is one.
 #define KMODEL_HEADER_SIZE (28)
-// Alignment that kmodel_load() wants of the model's first byte, and kmodel_run() of the main memory.
-#define KMODEL_ALIGNMENT (64)
+// Alignment that kmodel_load() wants of the model's first byte, and kmodel_run() of the main memory. nncase aligns what
+// the KPU fetches within the file, activations to 256, and the vendor's demos align the file to as much.
+#define KMODEL_ALIGNMENT (256)
 
 #define KMODEL_KPU_RAM_SIZE (2u * 1024 * 1024)
 #define KMODEL_KPU_LINE (64)
@@ -30,7 +31,7 @@ typedef enum {
     KMODEL_ERASED, // all bytes of the header are 0xff, as flash that holds nothing
     KMODEL_NOT_A_KMODEL,
     KMODEL_TRUNCATED, // has, needs
-    KMODEL_UNSUPPORTED_VERSION, // needs: the version
+    KMODEL_UNSUPPORTED_VERSION, // needs: its version
     KMODEL_UNSUPPORTED_LAYER, // layer, type
     KMODEL_INVALID, // layer, type, what, has, needs
     KMODEL_STOPPED, // layer: the backend did not want to go on
@@ -45,7 +46,8 @@ typedef struct {
     uint32_t type;
     uint64_t has;
     uint64_t needs;
-    const char *what; // of KMODEL_INVALID: which rule is broken, a static text such as "output bytes in main memory"
+    const char *what; // of KMODEL_INVALID: which rule is broken, a static text such as "weights end at byte # of the
+                      // model, which has #": the first # stands for `has`, the second for `needs`
 } kmodel_error_t;
 
 // Writes the error as one sentence with its numbers and, where there is one, the next step; truncates like
@@ -64,6 +66,8 @@ typedef struct {
     uint32_t main_memory; // bytes of work memory that a run needs
     uint32_t table_size; // bytes from the start of the file to the end of the layers' headers
     uint32_t size; // bytes of the whole model; 0 until kmodel_read_table()
+    uint32_t padding; // bytes counted as part of the last layer that the file does not have, up to 7 (nncase v0.1
+                      // writes files so)
 } kmodel_facts_t;
 
 // Reads the header. `available` is the size of the file, or of the flash that may hold it. False with `error`
@@ -72,7 +76,7 @@ bool kmodel_read_header(
     const uint8_t header[KMODEL_HEADER_SIZE], size_t available, kmodel_facts_t *facts, kmodel_error_t *error);
 
 // Reads `table`, the first facts->table_size bytes of the file: fills in facts->size and refuses layer types that
-// are not supported, and a model of more than `available` bytes.
+// are not supported, and a model that is longer than `available` by more than padding.
 bool kmodel_read_table(const uint8_t *table, size_t available, kmodel_facts_t *facts, kmodel_error_t *error);
 
 typedef struct {
@@ -129,8 +133,8 @@ typedef struct {
 // Runs the model on `input` (model->input says what that is). `main_memory` has facts.main_memory bytes,
 // aligned to KMODEL_ALIGNMENT; the outputs are in it afterwards. False with KMODEL_STOPPED in `error`
 // when the backend did not go on.
-bool kmodel_run(const kmodel_t *model, const kmodel_kpu_t *kpu, uint8_t *main_memory, const void *input,
-    kmodel_error_t *error);
+bool kmodel_run(
+    const kmodel_t *model, const kmodel_kpu_t *kpu, uint8_t *main_memory, const void *input, kmodel_error_t *error);
 
 // How rows of `width` bytes lie in KPU RAM: `group` channels share a line, `pitch` bytes apart, and a row takes
 // `lines` lines. Source: nncase v1.9.0, runtime_op_utility.h.
