@@ -26,7 +26,7 @@ CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
 .PHONY: demo test test-all lint bench firmware micropython-source clean packages-python packages-firmware
 
 demo: $(VENV)/.installed firmware
-	$(BIN)/python scripts/demo.py $(BUILD)/firmware.bin examples/tour.py
+	$(BIN)/python scripts/demo.py $(BUILD)/firmware.bin
 
 test: $(VENV)/.installed firmware
 	$(SUITE_ENV) $(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests

@@ -1,41 +1,248 @@
-"""Boots the firmware on a virtual board, runs a script over its REPL and prints what the script prints.
+"""The main job on a board: a model in the flash finds things in a picture.
 
-demo.py FIRMWARE SCRIPT
+demo.py FIRMWARE [EXAMPLE]     on a virtual board with that firmware; EXAMPLE is examples/yolo2.py unless given
+
+Environment: PORT=/dev/ttyUSB0 runs on a real board instead (BAUD=115200). MODEL= and PHOTO= are files; ANCHORS=, LABELS=
+(with commas between), CLASSES=, THRESHOLD=, NMS= belong to the model. OUT= is the picture with boxes (out/demo.png).
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport_serial import SerialTransport
+from PIL import Image
+from rich.progress import Progress
 
 from k210kit.board import Board
+from k210kit.cli.tables import show
 from k210kit.errors import K210Error
+from k210kit.kmodel import boxes, load, picture
 
-RAW_REPL, RUN, END = b"\x01", b"\x04", b"\x04"
-SECONDS = 60
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared/data"
+TOUR = ROOT / "examples/tour.py"
+OFFSET = 0x300000
+# The default model's, as its publisher's example has them.
+VOC_ANCHORS = "1.3221,1.73145,3.19275,4.00944,5.05587,8.09892,9.47112,4.84053,11.2364,10.0071"
+VOC_LABELS = (
+    "aeroplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,diningtable,dog,horse,motorbike,person,pottedplant,"
+    "sheep,sofa,train,tvmonitor"
+)
+FOUND = re.compile(r"class (\d+) probability ([\d.]+) at (\d+) (\d+) size (\d+) (\d+)")
+HASH_OF_FLASH = """
+import hashlib, k210
+def digest(offset, size):
+    flash, hash, part = k210.Flash(whole=True), hashlib.sha256(), bytearray(65536)
+    for at in range(offset, offset + size, len(part)):
+        piece = memoryview(part)[: min(len(part), offset + size - at)]
+        flash.read(at, piece)
+        hash.update(piece)
+    return hash.digest()
+"""
 
 
-def main(firmware: str, script: str) -> int:
-    """Returns the exit status: 1 when the board or the script failed."""
+@dataclass(frozen=True)
+class Job:
+    """What is to be done: files on this machine and the numbers that belong to the model."""
+
+    model: Path
+    photo: Path
+    anchors: tuple[float, ...]
+    labels: tuple[str, ...]
+    threshold: float
+    nms: float
+    classes: int | None
+
+    @classmethod
+    def from_environment(cls) -> Job | None:
+        """None when there is no model."""
+        own = os.environ.get("MODEL")
+        model = Path(own or SHARED / "kmodels/voc20_detect.kmodel")
+        photo = Path(os.environ.get("PHOTO") or SHARED / "photos/dog_320x240.bmp")
+        for path, name in ((model, "MODEL"), (photo, "PHOTO")):
+            if not path.is_file():
+                if os.environ.get(name):
+                    raise K210Error(f"{name}={path}: there is no such file")
+                return None
+        anchors = os.environ.get("ANCHORS") or ("" if own else VOC_ANCHORS)
+        if not anchors:
+            raise K210Error("MODEL= wants ANCHORS=W,H,W,H,... beside it: the sizes that the model was trained with")
+        labels = os.environ.get("LABELS") or ("" if own else VOC_LABELS)
+        classes = os.environ.get("CLASSES")
+        return cls(
+            model,
+            photo,
+            tuple(_number("ANCHORS", text) for text in anchors.split(",")),
+            tuple(labels.split(",")) if labels else (),
+            _number("THRESHOLD", os.environ.get("THRESHOLD") or "0.5"),
+            _number("NMS", os.environ.get("NMS") or "0.2"),
+            int(_number("CLASSES", classes)) if classes else None,
+        )
+
+
+def _number(name: str, text: str) -> float:
     try:
-        with Board(firmware) as board:
-            board.run_until(">>> ")
-            board.send(RAW_REPL)
-            board.run_until(b"raw REPL; CTRL-B to exit\r\n>")
-            board.send(Path(script).read_bytes() + RUN)
-            board.run_until(b"OK")
-            printed = board.run_until(END, SECONDS)[:-1].decode()
-            problem = board.run_until(END)[:-1].decode()
-            print((printed + problem).replace("\r\n", "\n"), end="")
-            harts = " and ".join(f"{count:,}" for count in board.retired)
-            print(f"{board.now:.3f} virtual seconds, {harts} instructions on the two harts")
-            return 1 if problem else 0
+        return float(text)
+    except ValueError:
+        raise K210Error(f"{name}={text}: give a number") from None
+
+
+class BoardLink:
+    """A board's REPL."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        try:
+            self.transport = SerialTransport(port, baudrate=baud)
+            self.transport.enter_raw_repl()
+        except (TransportError, OSError) as error:
+            raise K210Error(f"{port}: no MicroPython answers there ({error}); is it this firmware's board?") from None
+
+    def run(self, source: str, *, shown: bool = False) -> str:
+        """What a script prints; `shown` passes it on at once. Raises K210Error with the board's own message."""
+        printed = bytearray()
+
+        def take(data: bytes) -> None:
+            data = data.replace(b"\x04", b"").replace(b"\r\n", b"\n")
+            printed.extend(data)
+            if shown:
+                print(data.decode(errors="replace"), end="", flush=True)
+
+        try:
+            self.transport.exec(source, take)
+        except TransportExecError as error:
+            raise K210Error(f"the board: {error.error_output.strip().splitlines()[-1]}") from None
+        return printed.decode(errors="replace")
+
+    def holds(self, offset: int, data: bytes) -> bool:
+        """Whether the flash has these bytes there."""
+        import hashlib
+
+        answer = self.run(f"{HASH_OF_FLASH}\nprint(digest({offset}, {len(data)}).hex())")
+        return answer.strip() == hashlib.sha256(data).hexdigest()
+
+    def place(self, source: Path, folder: str) -> str:
+        """Copy a file to the board unless it is there; returns its path there."""
+        target, data = f"{folder}/{source.name}", source.read_bytes()
+        if self.transport.fs_exists(target) and self.transport.fs_hashfile(target, "sha256") == _sha256(data):
+            return target
+        with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
+            task = progress.add_task(f"{source.name} to the board", total=len(data))
+            self.transport.fs_writefile(
+                target, data, progress_callback=lambda done, _total: progress.update(task, completed=done)
+            )
+        return target
+
+
+def _sha256(data: bytes) -> bytes:
+    import hashlib
+
+    return hashlib.sha256(data).digest()
+
+
+@contextmanager
+def board_with(firmware: str, job: Job | None) -> Iterator[BoardLink]:
+    """A link to the board at PORT, or to a virtual one with the model in its flash and the photo on its card."""
+    baud = int(_number("BAUD", os.environ.get("BAUD") or "115200"))
+    port = os.environ.get("PORT")
+    if port:
+        yield BoardLink(port, baud)
+        return
+    with tempfile.TemporaryDirectory() as card:
+        flash: dict[int, str | Path | bytes] = {}
+        if job is not None:
+            shutil.copy(job.photo, card)
+            flash[OFFSET] = job.model
+        with Board(firmware, flash, sd=card, serial="pty") as board:
+            board.start()
+            yield BoardLink(board.pty, baud)
+
+
+def settings(job: Job, link: BoardLink) -> dict[str, Any]:
+    """The example's constants for this job; model and photo are on the board afterwards."""
+    model, data = load(job.model), job.model.read_bytes()
+    output = model.outputs[0].shape
+    if len(output) != 3 or len(model.input.shape) != 3:
+        raise K210Error(f"{job.model} has no YOLOv2 output: it is {'x'.join(map(str, output))}")
+    folders = link.run("import os; print(*os.listdir('/'))").split()
+    folder = "/sd" if "sd" in folders else "/flash"
+    if link.holds(OFFSET, data):
+        place: tuple[object, ...] = (OFFSET, len(data))
+    else:
+        print(f"the flash does not hold {job.model.name} at {OFFSET:#x}; taking {folder}")
+        place = (link.place(job.model, folder),)
+    natural = output[0] // (len(job.anchors) // 2) - 5
+    return {
+        "MODEL": place,
+        "PHOTO": link.place(job.photo, folder),
+        "ANCHORS": job.anchors,
+        "NET": model.input.shape[:0:-1],
+        "GRID": output[:0:-1],
+        "CLASSES": natural if job.classes is None else job.classes,
+        "THRESHOLD": job.threshold,
+        "NMS": job.nms,
+    }
+
+
+def with_settings(source: str, values: dict[str, Any]) -> str:
+    """The example with other constants."""
+    for name, value in values.items():
+        source = re.sub(rf"^{name} = .*$", f"{name} = {value!r}", source, count=1, flags=re.MULTILINE)
+    return source
+
+
+def report(job: Job, printed: str, net: tuple[int, int]) -> None:
+    """Prints the detections as a table, and draws them."""
+    photo = picture.load(job.photo)
+    scale = picture.scale(photo, net)
+    rows, drawn = [], []
+    for which, probability, *numbers in FOUND.findall(printed):
+        x, y, w, h = (round(int(number) * scale) for number in numbers)
+        name = job.labels[int(which)] if int(which) < len(job.labels) else which
+        rows.append((name, f"{float(probability):.4f}", *map(str, (x, y, w, h))))
+        drawn.append(((x, y, x + w, y + h), int(which), f"{name} {float(probability):.2f}"))
+    if rows:
+        show(("class", "probability", "x", "y", "width", "height"), rows, right=range(1, 6))
+    else:
+        print(f"nothing found above {job.threshold:g}")
+    out = Path(os.environ.get("OUT") or "out/demo.png")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    enlarged = photo if photo.width >= 640 else photo.resize((photo.width * 2, photo.height * 2), Image.Resampling.LANCZOS)
+    grow = enlarged.width / photo.width
+    boxes.draw(enlarged, [(tuple(c * grow for c in box), which, text) for box, which, text in drawn]).save(out)
+    print(f"picture with boxes: {out}")
+
+
+def main(firmware: str, example: str = str(ROOT / "examples/yolo2.py")) -> int:
+    """Returns the exit status."""
+    try:
+        job = Job.from_environment()
+        if job is None:
+            print(f"no model: {SHARED} is not there, and neither MODEL= nor PHOTO= is given; the tour of a board instead")
+        with board_with(firmware, job) as link:
+            if job is None:
+                link.run(TOUR.read_text(), shown=True)
+                return 0
+            values = settings(job, link)
+            printed = link.run(with_settings(Path(example).read_text(), values), shown=True)
+            report(job, printed, values["NET"])
+        return 0
     except (K210Error, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))

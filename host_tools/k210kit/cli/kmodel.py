@@ -50,8 +50,8 @@ def info(file: str) -> None:
 def run(words: tuple[str, ...], settings: tuple[str, ...], out: str | None, camera: bool) -> None:
     """Run a model on a picture, with the same arithmetic as the board's.
 
-    IMAGE is a BMP, JPEG or PNG file, or an .npy file with the input's bytes or floats. A picture as
-    wide as the model's input and lower stands at its top; any other size is scaled.
+    IMAGE is a BMP, JPEG or PNG file, or an .npy file with the input's bytes or floats. A picture is
+    scaled to the largest size that fits into the model's input and stands in its upper left corner.
 
     With --yolo2 the output is decoded as boxes: anchors=W,H,W,H,... in cells of the grid;
     classes=N (default: as the output's channels give it); threshold=0.5; nms=0.3;
@@ -93,7 +93,7 @@ def _run(file: str, image: str, settings: dict[str, str] | None, out: str | None
         if model.takes_floats:
             raise K210Error(f"the model takes {model.input.shape[0]} floats, not a picture: give them in an .npy file")
         photo = picture.load(image)
-        data, fit = picture.planes(photo, model.input.shape, camera=camera)
+        data = picture.planes(photo, model.input.shape, camera=camera)
     if settings is None:
         _show_outputs(Runtime(model).run(data))
         return
@@ -103,7 +103,7 @@ def _run(file: str, image: str, settings: dict[str, str] | None, out: str | None
     yolo = _yolo2(settings, model.outputs[0].shape)
     found = yolo.detect(Runtime(model).run(data)[0])
     net = model.input.shape[2], model.input.shape[1]
-    _show_boxes(found, net, (fit.across, fit.down), photo, labels, out)
+    _show_boxes(found, net, picture.scale(photo, net), photo, labels, out)
 
 
 def _array(path: str) -> Array:
@@ -160,7 +160,7 @@ def _show_outputs(outputs: list[Array]) -> None:
 
 
 def _show_boxes(
-    found: list[Any], net: tuple[int, int], scale: tuple[float, float], photo: Any, labels: list[str], out: str | None
+    found: list[Any], net: tuple[int, int], scale: float, photo: Any, labels: list[str], out: str | None
 ) -> None:
     from k210kit.kmodel import boxes
     from k210kit.kmodel.yolo2 import label
@@ -169,8 +169,8 @@ def _show_boxes(
     for thing in found:
         left, top, right, bottom = thing.net_box(net)
         corners = (
-            max(0.0, left * scale[0]), max(0.0, top * scale[1]),
-            min(photo.width, right * scale[0]), min(photo.height, bottom * scale[1]),
+            max(0.0, left * scale), max(0.0, top * scale),
+            min(photo.width, right * scale), min(photo.height, bottom * scale),
         )  # fmt: skip
         name = label(labels, thing.cls)
         x, y = int(corners[0]), int(corners[1])

@@ -1,9 +1,8 @@
-"""An image file to the bytes that a model takes, and places in the model's input back to the picture."""
+"""An image file to the bytes that a model takes, and how places in the model's input lie in the picture."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,10 @@ from PIL import Image
 from k210kit.errors import K210Error
 
 Bytes = npt.NDArray[np.uint8]
+Size = tuple[int, int]
+"""Width, height."""
 RGB565 = (31, 63, 31)
 """Largest values of red, green and blue in a camera's pixel."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How the picture lies in the model's input: a pixel there is `across` by `down` pixels of the picture."""
-
-    across: float
-    down: float
 
 
 def load(path: str | Path) -> Image.Image:
@@ -42,28 +35,58 @@ def load(path: str | Path) -> Image.Image:
         raise K210Error(f"cannot read {path} as a picture ({error}); give a BMP, JPEG or PNG file") from None
 
 
-def planes(picture: Image.Image, shape: tuple[int, ...], *, camera: bool = False) -> tuple[Bytes, Fit]:
+def fitted(size: Size, most: Size) -> Size:
+    """The largest width and height of the proportions of `size` that fit into `most`; as c_modules/image/fit.c."""
+    (width, height), (most_width, most_height) = size, most
+    if width * most_height >= height * most_width:
+        return most_width, max(1, (height * most_width + width // 2) // width)
+    return max(1, (width * most_height + height // 2) // height), most_height
+
+
+def scale(picture: Image.Image, net: Size) -> float:
+    """How many pixels of the picture a pixel of the model's input is; the picture stands in its upper left corner."""
+    width, height = fitted(picture.size, net)
+    return picture.width / width if width == net[0] else picture.height / height
+
+
+def planes(picture: Image.Image, shape: tuple[int, ...], *, camera: bool = False) -> Bytes:
     """The picture as the model's input of `shape` (channels, height, width): red, green, blue, or grey for one channel.
 
-    A picture as wide as the input and lower stands at its top, the rows below are 0, as the vendor's examples
-    do with 320x240 camera frames in an input of 320x256. Any other size is scaled to the input's. `camera` reduces the
-    colours to RGB565 and back, as a camera's frame gives them. Raises K210Error for other numbers of channels.
+    It is scaled, in its proportions, to the largest size that fits and stands in the upper left corner; the rest is 0. So
+    do the vendor's examples with 320x240 camera frames in an input of 320x256. The board does the same, to the byte.
+    `camera` reduces the colours to RGB565 and back, as a camera's frame gives them. Raises K210Error for other
+    numbers of channels.
     """
     channels, height, width = shape
     if channels not in (1, 3):
         raise K210Error(f"the model takes {channels} channels; a picture gives 3, or 1 in grey")
-    placed = picture.width == width and picture.height <= height
-    fit = Fit(1.0, 1.0) if placed else Fit(picture.width / width, picture.height / height)
-    if not placed:
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     frame = np.asarray(picture)
-    if camera:
-        frame = through_rgb565(frame)
     if channels == 1:
-        frame = np.asarray(Image.fromarray(frame).convert("L"))[..., None]
+        # As stb_image, which reads pictures on the board.
+        frame = (frame @ np.array([77, 150, 29]) >> 8).astype(np.uint8)[..., None]
+    frame = resized(frame, fitted(picture.size, (width, height)))
+    if camera and channels == 3:
+        frame = through_rgb565(frame)
     out = np.zeros(shape, np.uint8)
-    out[:, : frame.shape[0]] = frame.transpose(2, 0, 1)
-    return out, fit
+    out[:, : frame.shape[0], : frame.shape[1]] = frame.transpose(2, 0, 1)
+    return out
+
+
+def resized(frame: Bytes, size: Size) -> Bytes:
+    """Pixels (height, width, channels) at another width and height: each is the mean, rounded half up, of the area that
+    it covers."""
+    height, width = frame.shape[:2]
+    if (width, height) == size:
+        return frame
+    rows = np.einsum("ty,yxc->txc", _overlaps(height, size[1]), frame.astype(np.int64))
+    sums = np.einsum("ux,txc->tuc", _overlaps(width, size[0]), rows)
+    return ((sums + width * height // 2) // (width * height)).astype(np.uint8)
+
+
+def _overlaps(length: int, target: int) -> npt.NDArray[np.int64]:
+    """How much of each cell of `length` each of `target` cells covers, in units of 1 / target."""
+    low, cell = np.arange(target)[:, None] * length, np.arange(length) * target
+    return np.maximum(np.minimum(low + length, cell + target) - np.maximum(low, cell), 0)
 
 
 def through_rgb565(frame: Bytes) -> Bytes:
