@@ -75,6 +75,9 @@ def golden_input(name: str, case: dict[str, Any]) -> np.ndarray:
     variant = case["input"].get("variant")
     if name.endswith("ones255"):
         planes[:] = 255
+    elif name.endswith("pattern"):
+        i = np.arange(planes.size)
+        planes = ((i * 73 + (i >> 8) * 151) & 255).astype(np.uint8).reshape(planes.shape)
     elif variant is not None:
         photo = Image.open(SHARED / "golden" / case["photo"]["input_png"]).convert("RGB")
         frame = np.asarray(photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if case["photo"]["flipped"] else photo)
