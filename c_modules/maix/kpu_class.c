@@ -361,24 +361,12 @@ static MP_DEFINE_CONST_FUN_OBJ_1(kpu_regionlayer_yolo2_obj, kpu_regionlayer_yolo
 
 // ---- On the class or on an object: KPU.sigmoid(x), kpu.sigmoid(x)
 
-// The arguments without a KPU in front of them, `wanted` of them.
-static const mp_obj_t *arguments(size_t n_args, const mp_obj_t *args, size_t wanted) {
-    if (n_args > 0 && mp_obj_is_type(args[0], &maix_kpu_type)) {
-        n_args--;
-        args++;
-    }
-    if (n_args != wanted) {
-        mp_raise_msg_varg(
-            &mp_type_TypeError, MP_ERROR_TEXT("%u arguments given, %u wanted"), (unsigned)n_args, (unsigned)wanted);
-    }
-    return args;
-}
-
-static mp_obj_t kpu_sigmoid(size_t n_args, const mp_obj_t *args) {
-    float x = (float)mp_obj_get_float(*arguments(n_args, args, 1));
+static mp_obj_t kpu_sigmoid(mp_obj_t x_in) {
+    float x = (float)mp_obj_get_float(x_in);
     return mp_obj_new_float((mp_float_t)(1.f / (1.f + expf(-x))));
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR(kpu_sigmoid_obj, 0, kpu_sigmoid);
+static MP_DEFINE_CONST_FUN_OBJ_1(kpu_sigmoid_function, kpu_sigmoid);
+static MP_DEFINE_CONST_STATICMETHOD_OBJ(kpu_sigmoid_obj, MP_ROM_PTR(&kpu_sigmoid_function));
 
 static float *floats_of(mp_obj_t sequence, size_t *count) {
     mp_obj_t *items;
@@ -390,9 +378,9 @@ static float *floats_of(mp_obj_t sequence, size_t *count) {
     return values;
 }
 
-static mp_obj_t kpu_softmax(size_t n_args, const mp_obj_t *args) {
+static mp_obj_t kpu_softmax(mp_obj_t list) {
     size_t count;
-    float *values = floats_of(*arguments(n_args, args, 1), &count), largest = -INFINITY, sum = 0;
+    float *values = floats_of(list, &count), largest = -INFINITY, sum = 0;
     for (size_t i = 0; i < count; i++) {
         largest = fmaxf(largest, values[i]);
     }
@@ -407,13 +395,13 @@ static mp_obj_t kpu_softmax(size_t n_args, const mp_obj_t *args) {
     m_del(float, values, count);
     return result;
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR(kpu_softmax_obj, 0, kpu_softmax);
+static MP_DEFINE_CONST_FUN_OBJ_1(kpu_softmax_function, kpu_softmax);
+static MP_DEFINE_CONST_STATICMETHOD_OBJ(kpu_softmax_obj, MP_ROM_PTR(&kpu_softmax_function));
 
 // feature_compare(a, b): 100 for the same direction, 50 for perpendicular ones, 0 for opposite ones.
-static mp_obj_t kpu_feature_compare(size_t n_args, const mp_obj_t *args) {
-    const mp_obj_t *features = arguments(n_args, args, 2);
+static mp_obj_t kpu_feature_compare(mp_obj_t first, mp_obj_t second) {
     size_t count, other_count;
-    float *a = floats_of(features[0], &count), *b = floats_of(features[1], &other_count), dot = 0;
+    float *a = floats_of(first, &count), *b = floats_of(second, &other_count), dot = 0;
     if (count != other_count) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("the features have %u and %u numbers"), (unsigned)count,
             (unsigned)other_count);
@@ -425,7 +413,8 @@ static mp_obj_t kpu_feature_compare(size_t n_args, const mp_obj_t *args) {
     m_del(float, b, count);
     return mp_obj_new_float((0.5 + 0.5 * (mp_float_t)dot) * 100);
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR(kpu_feature_compare_obj, 0, kpu_feature_compare);
+static MP_DEFINE_CONST_FUN_OBJ_2(kpu_feature_compare_function, kpu_feature_compare);
+static MP_DEFINE_CONST_STATICMETHOD_OBJ(kpu_feature_compare_obj, MP_ROM_PTR(&kpu_feature_compare_function));
 
 // ---- Licence plates
 
