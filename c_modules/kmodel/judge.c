@@ -6,7 +6,7 @@
 
 #include "kmodel_layers.h"
 
-#define BEYOND (1ull << 48)
+#define BEYOND (1ull << 60)
 
 uint64_t product(uint64_t a, uint64_t b) {
     return b != 0 && a > BEYOND / b ? BEYOND : a * b;

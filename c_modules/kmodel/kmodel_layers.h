@@ -9,8 +9,8 @@
 #define JUDGE_MAX_LAYERS (4096)
 #define JUDGE_MAX_OUTPUTS (256)
 // Elements that the processor may touch, and lines of KPU RAM that convolutions may read, in one run: seconds.
-#define JUDGE_MAX_STEPS (1ull << 28)
-#define JUDGE_MAX_LINES (1ull << 31)
+#define JUDGE_MAX_STEPS (1ull << 26)
+#define JUDGE_MAX_LINES (1ull << 30)
 
 // A model under judgement, at one of its layers.
 typedef struct {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes as c
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from k210kit.board.kpu import execute
 from k210kit.board.kpu.layer import SIZE, LayerArguments
+from k210kit.board.kpu.layout import pack
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -126,8 +126,8 @@ class Runtime:
 
     def load(self, data: bytes) -> Loaded:
         """Judge a model; raises KmodelError."""
-        image = aligned(len(data))
-        image[:] = np.frombuffer(data, np.uint8)
+        image = aligned(len(data) + 1)
+        image[:-1] = np.frombuffer(data, np.uint8)
         model, error = Model(), Error()
         address = c.c_void_p(image.ctypes.data)
         if not self.library.kmodel_load(c.byref(model), address, c.c_size_t(len(data)), c.byref(error)):
@@ -188,8 +188,6 @@ class Loaded:
         return self.before_layer(layer, kind)
 
     def _upload(self, _context: object, image: int, shape: c._Pointer[Shape], address: int) -> bool:
-        from k210kit.board.kpu.layout import pack
-
         s = shape.contents
         planes = np.frombuffer(c.string_at(image, s.width * s.height * s.channels), np.uint8)
         packed = pack(planes.reshape(s.channels, s.height, s.width))
@@ -217,8 +215,3 @@ class Loaded:
             assert size == image.size == a.dma_bytes
             c.memmove(out, image.tobytes(), size)
         return True
-
-
-def header(layers: int, outputs: int, main_memory: int, flags: int = 1) -> bytes:
-    """A model's first bytes."""
-    return struct.pack("<7I", 3, flags, 0, layers, 0, main_memory, outputs)

@@ -178,9 +178,7 @@ def small_models() -> dict[str, bytes]:
     image = identity_convolution(3, 4, 24, main_memory=0)
     return {
         "add": on_floats(400, (ADD, words(1, 0, 400, FREE, 100))),
-        "quantized_add": on_floats(
-            101, (QUANTIZED_ADD, words(1, 0, 101, FREE, 101, -20, 90, 7, 12, 70, 7, 30, 45, 6))
-        ),
+        "quantized_add": on_floats(101, (QUANTIZED_ADD, words(1, 0, 101, FREE, 101, -20, 90, 7, 12, 70, 7, 30, 45, 6))),
         "quantized_add_shifts": on_floats(
             101, (QUANTIZED_ADD, words(1, 3, 400, FREE, 101, -120, 90, 7, 12, 70, 5, 100, 45, 8))
         ),

@@ -194,7 +194,9 @@ def test_flatten(runtime: Runtime) -> None:
     x = some_floats()
     assert (floats_of(runtime, "flatten", x) == x[:60].reshape(5, 4, 3).transpose(1, 2, 0).ravel()).all()
     data = x.view(np.uint8)
-    assert (bytes_of(runtime, "quantized_flatten", data) == data[1:61].reshape(5, 4, 3).transpose(1, 2, 0).ravel()).all()
+    assert (
+        bytes_of(runtime, "quantized_flatten", data) == data[1:61].reshape(5, 4, 3).transpose(1, 2, 0).ravel()
+    ).all()
 
 
 def test_resize(runtime: Runtime) -> None:
