@@ -23,7 +23,7 @@ SUITE_ENV = MICROPYTHON_DIR=$(MICROPYTHON_DIR)
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
 CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
 
-.PHONY: demo test test-all lint bench firmware micropython-source clean packages-python packages-firmware
+.PHONY: demo test test-all lint bench fuzz firmware micropython-source clean packages-python packages-firmware packages-fuzz
 
 demo: $(VENV)/.installed firmware
 	$(BIN)/python scripts/demo.py $(BUILD)/firmware.bin
@@ -43,6 +43,17 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed firmware
 	$(SUITE_ENV) $(BIN)/python -m benchmarks
+
+# Random bytes against the kmodel runtime, under sanitizers; a finding ends it with an error and stays in $(FUZZ_BUILD).
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD = $(BUILD)/fuzz
+fuzz: $(VENV)/.installed packages-fuzz
+	@mkdir -p $(FUZZ_BUILD)/corpus
+	clang -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-Ic_modules/kmodel tests/c/fuzz_kmodel.c tests/c/software_kpu.c c_modules/kmodel/*.c -lm -o $(FUZZ_BUILD)/fuzz_kmodel
+	$(BIN)/python tests/c/kmodel_writer.py $(FUZZ_BUILD)/seeds
+	$(FUZZ_BUILD)/fuzz_kmodel -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -verbosity=0 \
+		-print_final_stats=1 -artifact_prefix=$(FUZZ_BUILD)/ $(FUZZ_BUILD)/corpus $(FUZZ_BUILD)/seeds
 
 firmware: $(VENV)/.installed packages-firmware micropython-source
 	@mkdir -p $(FIRMWARE_BUILD)
@@ -66,6 +77,9 @@ packages-python:
 packages-firmware:
 	@scripts/ensure_packages.sh cmake make gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
 		libstb-dev gcc libc6-dev debian-archive-keyring xz-utils
+
+packages-fuzz:
+	@scripts/ensure_packages.sh clang libclang-rt-dev
 
 # The C run loop is part of the install, so its sources are among the reasons to install anew.
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard host_tools/k210kit/board/core/fast/*) | packages-python
