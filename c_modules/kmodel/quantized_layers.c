@@ -68,12 +68,13 @@ bool judge_quantize(judge_t *judge, const void *body) {
     return judge_conversion(judge, body, sizeof(float), 1);
 }
 
-// To nearest, ties away from zero, as the SDK's roundf(); what is no number becomes 0.
+// To nearest, ties away from zero, as the SDK's roundf(); what is no number becomes 255, as on the chip, whose
+// conversion to int makes the largest of it.
 static uint8_t to_byte(float value) {
-    if (!(value > 0)) {
+    if (value <= 0) {
         return 0;
     }
-    if (value >= 255) {
+    if (!(value < 255)) {
         return 255;
     }
     uint32_t whole = (uint32_t)value;
@@ -98,13 +99,9 @@ static float level(uint32_t byte, const format_quantization_t *quantization) {
     return scaled + quantization->bias;
 }
 
-// With a table of all bytes an element costs no arithmetic, and eight come with one access of slow memory.
-static void dequantize_by_table(
-    const uint8_t *in, float *out, size_t count, const format_quantization_t *quantization) {
-    float table[LEVELS];
-    for (uint32_t i = 0; i < LEVELS; i++) {
-        table[i] = level(i, quantization);
-    }
+// Eight bytes come with one access of slow memory, and an element costs no arithmetic. Not inline: in its caller the
+// table would lie on the stack, whose pointer is added anew for each element.
+__attribute__((noinline)) static void look_up(const uint8_t *in, float *out, size_t count, const float *table) {
     for (; count != 0 && !aligned(in, 8); count--) {
         *out++ = table[*in++];
     }
@@ -131,13 +128,17 @@ static void dequantize_by_table(
 }
 
 static void dequantize(const uint8_t *in, float *out, size_t count, const format_quantization_t *quantization) {
-    if (count >= LEVELS) {
-        dequantize_by_table(in, out, count, quantization);
+    if (count < LEVELS) {
+        for (size_t i = 0; i < count; i++) {
+            out[i] = level(in[i], quantization);
+        }
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        out[i] = level(in[i], quantization);
+    float table[LEVELS];
+    for (uint32_t i = 0; i < LEVELS; i++) {
+        table[i] = level(i, quantization);
     }
+    look_up(in, out, count, table);
 }
 
 bool judge_dequantize(judge_t *judge, const void *body) {
