@@ -49,6 +49,10 @@ class Shape(c.Structure):
     _fields_ = (("width", c.c_uint32), ("height", c.c_uint32), ("channels", c.c_uint32))
 
 
+class Layout(c.Structure):
+    _fields_ = (("group", c.c_uint32), ("pitch", c.c_uint32), ("lines", c.c_uint32))
+
+
 class Model(c.Structure):
     _fields_ = (
         ("bytes", c.c_void_p),
@@ -144,6 +148,8 @@ class Loaded:
     image: Bytes
     model: Model
     upload: bool = False
+    uploads: bool = True
+    """What our own upload answers."""
     ram: Bytes = field(init=False)
     main_memory: Bytes = field(init=False)
     layers: dict[int, Bytes] = field(default_factory=dict)
@@ -192,7 +198,7 @@ class Loaded:
         planes = np.frombuffer(c.string_at(image, s.width * s.height * s.channels), np.uint8)
         packed = pack(planes.reshape(s.channels, s.height, s.width))
         self.ram[address : address + len(packed)] = np.frombuffer(packed, np.uint8)
-        return True
+        return self.uploads
 
     def _convolve(
         self, _context: object, words: int, eight_bit: bool, parameters: c._Pointer[Parameters], out: int, size: int

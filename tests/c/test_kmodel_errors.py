@@ -19,8 +19,13 @@ from kmodel_runtime import (
     Error,
     Facts,
     KmodelError,
+    Layout,
     Runtime,
+    Shape,
+    aligned,
 )
+
+from k210kit.board.kpu.layout import RowLayout
 
 MODELS = w.small_models()
 SOFTMAX = MODELS["softmax"]
@@ -251,6 +256,28 @@ def test_the_backend_stops_a_run(runtime: Runtime) -> None:
     with pytest.raises(KmodelError, match=r"stopped at layer 3 \(K210 upload\)") as found:
         model.run(np.zeros((3, 5, 70), np.uint8))
     assert (found.value.status, found.value.layer) == (STOPPED, 3)
+
+
+def test_a_run_needs_aligned_memory_and_an_upload(runtime: Runtime) -> None:
+    model = runtime.load(MODELS["convolution"])
+    kept, model.main_memory = model.main_memory, aligned(300)[8:]
+    with pytest.raises(KmodelError, match=r"its main memory lies at address \d+, no multiple of 256") as found:
+        model.run(np.zeros((3, 4, 24), np.uint8))
+    assert found.value.status == INVALID
+    model.main_memory, model.upload, model.uploads = kept, True, False
+    with pytest.raises(KmodelError, match=r"stopped at layer 0 \(K210 convolution\)") as found:
+        model.run(np.zeros((3, 4, 24), np.uint8))
+    assert found.value.status == STOPPED
+
+
+@pytest.mark.parametrize("width", [1, 16, 17, 32, 33, 64, 65, 320])
+def test_layout_of_rows(runtime: Runtime, width: int) -> None:
+    layout = RowLayout.of(width)
+    runtime.library.kmodel_row_layout.restype = Layout
+    found = runtime.library.kmodel_row_layout(width)
+    assert (found.group, found.pitch, found.lines) == (layout.group, layout.pitch, layout.lines)
+    size = runtime.library.kmodel_kpu_image_size(c.byref(Shape(width, 7, 5)))
+    assert size == layout.size(5, 7)
 
 
 def test_the_header_alone_tells_what_is_needed(runtime: Runtime) -> None:
