@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import test_drivers_crypto
+import test_drivers_kpu
 import test_drivers_pins
 import test_drivers_serial
 import test_drivers_storage
@@ -15,7 +16,7 @@ from conftest import Prepare, Report, Run
 
 from k210kit.board.board import Board
 
-MODULES = (test_drivers_crypto, test_drivers_pins, test_drivers_serial, test_drivers_storage)
+MODULES = (test_drivers_crypto, test_drivers_kpu, test_drivers_pins, test_drivers_serial, test_drivers_storage)
 
 
 CHOSEN = {"quad_enabled": True, "kind": "high"}

@@ -6,6 +6,7 @@ import ast
 import io
 import struct
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,21 +32,23 @@ from kmodel_writer import (
     words,
 )
 
-OFFSET, ERASED, GARBAGE, BROKEN, LATER = 0x300000, 0x500000, 0x510000, 0x520000, 0x530000
+OFFSET, MILD_OFFSET, ERASED, GARBAGE, BROKEN, LATER = 0x300000, 0x400000, 0x500000, 0x510000, 0x520000, 0x530000
 SHAPE = 3, 32, 64
 """Of the echo model's input."""
 PLATE_RESULTS = 31, 24, 34, 34, 34, 34, 34
 
 
-def echo(channels: int, height: int, width: int) -> bytes:
+def echo(channels: int, height: int, width: int, scale: float = 1, bias: float = 0) -> bytes:
     """A model whose output is its input, as floats."""
     size = channels * height * width
     writer = KmodelWriter(size * 5, [(size, size * 4)])
     writer.add(CONVOLUTION, identity_convolution(channels, height, width, main_memory=0))
-    return writer.add(DEQUANTIZE, words(1, 0, size, size) + floats(1, 0)).build()
+    return writer.add(DEQUANTIZE, words(1, 0, size, size) + floats(scale, bias)).build()
 
 
 ECHO = echo(*SHAPE)
+MILD = echo(*SHAPE, 0.02, -3.5)
+"""Its output is what a region layer may get."""
 
 
 def broken_models() -> dict[int, bytes]:
@@ -80,7 +83,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     Image.fromarray(photo(182, 64)[..., 0]).save(card / "plate.png")
     smooth = np.linspace(0, 255, 64 * 32 * 3).reshape(32, 64, 3).astype(np.uint8)
     Image.fromarray(smooth).save(card / "smooth.jpg", quality=95)
-    with Board(FIRMWARE, flash={OFFSET: ECHO, **broken_models()}, sd=card, strict="registers") as started:
+    with Board(FIRMWARE, flash={OFFSET: ECHO, MILD_OFFSET: MILD, **broken_models()}, sd=card, strict="registers") as started:
         started.run_until(">>> ")
         run_script(started, b"import gc, image, time\nfrom maix import KPU\nkpu = KPU()\n")
         yield started
@@ -301,22 +304,27 @@ def test_no_room(board: Board) -> None:
 
 
 def test_nothing_is_lost(board: Board) -> None:
-    """A hundred times everything, and free memory is equal from the second round on."""
+    """A hundred times everything, and free memory is equal from the second round on.
+
+    A method call within another call's arguments would leave a reference behind on MicroPython's stack, out of sight of
+    the program but not of the collector.
+    """
     script = f"""
 free = [0] * 100
 for round in range(100):
     k = KPU()
-    k.load_kmodel({OFFSET}, {len(ECHO)})
-    k.init_yolo2((1, 1) * 128, 128, layer_w=4, layer_h=2, classes=1, threshold=0.9)
+    k.load_kmodel({MILD_OFFSET}, {len(MILD)})
+    k.init_yolo2((1, 1) * 128, 128, layer_w=4, layer_h=2, classes=1, threshold=0.7)
     k.run_with_output('/sd/64x32.png')
-    k.regionlayer_yolo2()
+    boxes = k.regionlayer_yolo2()
     if round % 2: k.deinit()
     del k
     gc.collect()
     free[round] = gc.mem_free()
-print(len(set(free[1:])))
+print(len(boxes), len(set(free[1:])))
 """
-    assert run_script(board, script.encode(), 300) == "1\n"
+    found, values = run_script(board, script.encode(), 300).split()
+    assert int(found) > 0 and values == "1"
 
 
 def test_ctrl_c_ends_a_run(loaded: Board) -> None:
@@ -356,6 +364,8 @@ timer = machine.Timer(period=1, callback=lambda t: meddle(t) if running[0] else 
 for i in range(300):
     try:
         kpu.run_with_output(img)
+    except OSError as e:
+        assert e.errno == 16  # the timer's function may run on the other thread, and was first
     except ValueError:
         running[0] = False
         kpu.load_kmodel({OFFSET}, {len(ECHO)})
@@ -379,8 +389,8 @@ def test_files_from_strangers_do_no_harm(board: Board, tmp_path: Path) -> None:
             data = bytearray(source)
             for at in random.integers(0, min(len(data), 400), 3):
                 data[at] = int(random.integers(0, 256))
-            data = data[: int(random.integers(1, len(data) + 1))]
-            write = f"with open('/flash/f', 'wb') as f: f.write({bytes(data[:3000])!r})\n"
+            data = data[: int(random.integers(1, min(len(data), 1200) + 1))]
+            write = f"import binascii\nwith open('/flash/f', 'wb') as f: f.write(binascii.a2b_base64({b64encode(data)!r}))"
             run_script(board, write.encode())
             found = error_of(board, call)
             assert found == "nothing" or found.split(" ")[0] in ("ValueError", "MemoryError", "OSError"), found

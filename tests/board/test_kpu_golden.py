@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +109,33 @@ def test_model(running: tuple[str, Board]) -> None:
             found = ast.literal_eval(run_script(board, YOLO2.format(**case["yolo2"]).encode(), 120))
             boxes = sorted(([*box[:4]], box[4], round(box[5], 6)) for box in found)
             assert boxes == sorted((d["rect"], d["cls"], d["prob"]) for d in case["detections"]), name
+
+
+@pytest.mark.slow
+def test_a_thousand_rounds(tmp_path: Path) -> None:
+    """Everything of the user document, a thousand times, and free memory is equal from the second round on."""
+    if not SHARED.exists():
+        pytest.skip("the shared golden vectors are not beside this tree")
+    case = json.loads((SHARED / "golden/voc20_detect__dog__rgb888.json").read_text())
+    shutil.copy(SHARED / "photos/dog_320x240.bmp", tmp_path)
+    script = f"""
+import gc
+from maix import KPU
+anchor = {tuple(case["yolo2"]["anchors"])}
+free, boxes = [0] * 1000, set()
+for round in range(1000):
+    kpu = KPU()
+    kpu.load_kmodel(0x300000, 1536936)
+    kpu.init_yolo2(anchor, anchor_num=5, img_w=320, img_h=240, net_w=320, net_h=256, layer_w=10, layer_h=8,
+        threshold=0.5, nms_value=0.2, classes=20)
+    kpu.run_with_output("/sd/dog_320x240.bmp")
+    boxes.add(str(kpu.regionlayer_yolo2()))
+    kpu.deinit()
+    del kpu
+    gc.collect()
+    free[round] = gc.mem_free()
+print(len(boxes), len(set(free[1:])))
+"""
+    with Board(FIRMWARE, flash={OFFSET: SHARED / "kmodels/voc20_detect.kmodel"}, sd=tmp_path) as board:
+        board.run_until(">>> ")
+        assert run_script(board, script.encode(), 3600) == "1 1\n"
