@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from k210kit.board.kpu import timing
-from k210kit.board.kpu.arithmetic import POOL_STRIDE, Activation, BatchNorm, Bytes, Convolution
-from k210kit.board.kpu.arithmetic import Layer as KpuLayer
-from k210kit.board.kpu.arithmetic import run as run_layer
-from k210kit.board.kpu.execute import activation_size, batchnorm_size, weights_size
+from k210kit.board.kpu.arithmetic import POOL_STRIDE, Bytes
+from k210kit.board.kpu.execute import activation_size, batchnorm_size, prepare, weights_size
 from k210kit.board.kpu.layer import KERNEL_3X3, SIZE, LayerArguments
 from k210kit.board.kpu.layout import check_layout
+from k210kit.board.kpu.prepared import Prepared
 from k210kit.kmodel.model import BYTE, KPU_RAM_SIZE, KpuImage, Layer, Region
 
 if TYPE_CHECKING:
@@ -22,28 +20,17 @@ if TYPE_CHECKING:
 class Convolve:
     """Callable: the image in to the image out. Its parameters are decoded when it first runs, and kept."""
 
-    def __init__(self, arguments: LayerArguments, weights: bytes, batchnorm: bytes, activation: bytes, eight_bit: bool):
-        self.arguments, self.eight_bit = arguments, eight_bit
-        self.weights, self.batchnorm, self.activation = weights, batchnorm, activation
-        self._layer: KpuLayer | None = None
+    def __init__(self, arguments: LayerArguments, parameters: tuple[bytes, bytes, bytes], eight_bit: bool) -> None:
+        self.arguments, self.parameters, self.eight_bit = arguments, parameters, eight_bit
 
-    @property
-    def layer(self) -> KpuLayer:
+    @functools.cached_property
+    def prepared(self) -> Prepared:
         """The parameters as arrays."""
-        if self._layer is None:
-            a = self.arguments
-            side = 3 if a.kernel == KERNEL_3X3 else 1
-            weights = np.frombuffer(self.weights, np.uint8 if self.eight_bit else "<u2")
-            weights = weights.reshape(a.output_channels, -1, side, side)
-            convolution = Convolution(weights, a.depthwise, a.pad_value, a.arg_x, a.shr_x, a.arg_w, a.shr_w, a.arg_add)
-            self._layer = KpuLayer(
-                convolution, BatchNorm.parse(self.batchnorm), Activation.parse(self.activation), a.pool
-            )
-        return self._layer
+        return prepare(self.arguments, *self.parameters, eight_bit=self.eight_bit)
 
     def __call__(self, x: Bytes) -> Bytes:
         """(channels, height, width) in and out."""
-        return run_layer(x, self.layer)[:, : self.arguments.output_height, : self.arguments.output_width]
+        return self.prepared.run(x)[:, : self.arguments.output_height, : self.arguments.output_width]
 
 
 def convolution(b: Body, offsets: tuple[int, int, int, int], to_main_memory: int | None) -> Layer:
@@ -75,7 +62,7 @@ def convolution(b: Body, offsets: tuple[int, int, int, int], to_main_memory: int
         b.name,
         (_image(b, source),),
         tuple(outputs),
-        Convolve(a, *parts, b.file.eight_bit),
+        Convolve(a, parts, b.file.eight_bit),
         macs=per_pixel * a.input_width * a.input_height,
         parameters=sum(map(len, parts)),
         cycles=timing.cycles(a, eight_bit=b.file.eight_bit),
