@@ -27,10 +27,11 @@ def _sum(values: Floats) -> Floats:
 
 
 def rectify(x: Floats, activation: int) -> Floats:
-    """The activation fused into a layer: 0 none, 1 below 0 to 0, 2 also above 6 to 6."""
+    """The activation fused into a layer: 0 none, 1 what is not above 0 to 0, 2 also what is above 6 to 6."""
     if activation == LINEAR:
         return x
-    return x.clip(0, 6 if activation == RELU6 else None)
+    x = np.where(x > 0, x, np.float32(0))
+    return np.minimum(x, np.float32(6)) if activation == RELU6 else x
 
 
 def add(a: Floats, b: Floats) -> Floats:
@@ -89,10 +90,13 @@ def quantized_max_pool(x: Bytes, out_size: Size, kernel: Size, stride: Size, pad
 
 def max_pool(x: Floats, out_size: Size, kernel: Size, stride: Size, padding: Size, activation: int) -> Floats:
     """(channels, height, width): the largest of each window's cells inside the image. The vendor's runtime lacks it."""
-    out = np.full((x.shape[0], *out_size), -np.inf, np.float32)
+    out, empty = np.zeros((x.shape[0], *out_size), np.float32), np.ones((x.shape[0], *out_size), bool)
     for to, of in taps(x.shape[1:], out_size, kernel, stride, padding):
         cells = (slice(None), *to)
-        out[cells] = np.maximum(out[cells], x[(slice(None), *of)])
+        found = x[(slice(None), *of)]
+        # Comparisons as in C: a NaN stays only when it comes first.
+        out[cells] = np.where(empty[cells] | (found > out[cells]), found, out[cells])
+        empty[cells] = False
     return rectify(out, activation)
 
 

@@ -53,8 +53,8 @@ def scale(picture: Image.Image, net: Size) -> float:
 def planes(picture: Image.Image, shape: tuple[int, ...], *, camera: bool = False) -> Bytes:
     """The picture as the model's input of `shape` (channels, height, width): red, green, blue, or grey for one channel.
 
-    It is scaled, in its proportions, to the largest size that fits and stands in the upper left corner; the rest is 0. So
-    do the vendor's examples with 320x240 camera frames in an input of 320x256. The board does the same, to the byte.
+    It is scaled, in its proportions, to the largest size that fits and stands in the upper left corner; the rest is 0.
+    So do the vendor's examples with 320x240 camera frames in an input of 320x256. The board does it, to the byte.
     `camera` reduces the colours to RGB565 and back, as a camera's frame gives them. Raises K210Error for other
     numbers of channels.
     """

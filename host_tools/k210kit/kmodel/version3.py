@@ -454,11 +454,15 @@ def _input(first: Layer) -> Place:
 
 
 def _output(file: File, number: int, address: int, size: int) -> Region:
-    """An output as the header says, of the kind and shape that were written there last."""
-    written = file.written.get(address)
-    kind = written.kind if written is not None else BYTE
-    count = size // kind.itemsize
-    if not count or address + size > file.main_memory or address % kind.itemsize:
-        end = address + size
-        raise K210Error(f"output {number} takes bytes {address:,} to {end:,} of a main memory of {file.main_memory:,}")
-    return written if written is not None and written.count <= count else Region(address, kind, (count,))
+    """An output of the size that the header says; kind and shape are those of what was written there last."""
+    end = address + size
+    if end > file.main_memory:
+        raise K210Error(
+            f"output {number} takes bytes {address:,} to {end:,} of a main memory of {file.main_memory:,}; the file is "
+            "damaged, copy it again"
+        )
+    written = file.written.get(address, Region(address, BYTE, (size,)))
+    if written.size == size:
+        return written
+    kind = BYTE if size % written.kind.itemsize else written.kind
+    return Region(address, kind, (size // kind.itemsize,))
