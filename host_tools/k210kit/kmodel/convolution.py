@@ -25,10 +25,14 @@ UNKNOWN_SIGNALS = 0b110
 
 
 class Convolve:
-    """Callable: the image in to the image out. Its parameters are decoded when it first runs, and kept."""
+    """Callable: the image in to the image out. Its parameters are decoded when it first runs, and kept.
 
-    def __init__(self, arguments: LayerArguments, parameters: tuple[bytes, bytes, bytes], eight_bit: bool) -> None:
-        self.arguments, self.parameters, self.eight_bit = arguments, parameters, eight_bit
+    `block` holds the arguments as in the file; `parameters` are weights, batch normalisation and activation.
+    """
+
+    def __init__(self, block: bytes, parameters: tuple[bytes, bytes, bytes], eight_bit: bool) -> None:
+        self.block, self.parameters, self.eight_bit = block, parameters, eight_bit
+        self.arguments = LayerArguments.parse(block)
 
     @functools.cached_property
     def prepared(self) -> Prepared:
@@ -64,7 +68,7 @@ def convolution(b: Body, offsets: tuple[int, int, int, int], to_main_memory: int
         b.name,
         (source,),
         outputs,
-        Convolve(a, parts, b.file.eight_bit),
+        Convolve(data, parts, b.file.eight_bit),
         macs=a.output_channels * (1 if a.depthwise else a.input_channels) * _taps(a) * a.input_width * a.input_height,
         parameters=sum(map(len, parts)),
         cycles=timing.cycles(a, eight_bit=b.file.eight_bit),

@@ -207,7 +207,7 @@ def _quantized_add(b: Body) -> Layer:
     of_a, of_b, of_out = numbers[:3], numbers[3:6], numbers[6:]
     for shift in (of_a[2], of_b[2], of_out[2]):
         if not 0 <= shift <= LARGEST_SHIFT:
-            raise b.fail(f"shifts by {shift}, which is not between 0 and {LARGEST_SHIFT}")
+            raise b.fail(f"shifts by {shift}, not by 0 to {LARGEST_SHIFT}")
     compute = partial(layers.quantized_add, of_a=of_a, of_b=of_b, of_out=of_out)
     return b.layer(inputs, output, compute, in_place=True)
 
@@ -424,7 +424,13 @@ def read(data: bytes) -> Model:
     file = File(data[:size], bool(flags & EIGHT_BIT_WEIGHTS), main_memory)
     steps = []
     for number, (kind, body) in enumerate(table):
-        steps.append(PARSERS[kind](Body(file, number, NAMES[kind], start, min(body, len(file.data) - start))))
+        try:
+            steps.append(PARSERS[kind](Body(file, number, NAMES[kind], start, min(body, len(file.data) - start))))
+        except K210Error:
+            if number == count - 1:
+                # What is missing was not only padding.
+                _complete(data, size)
+            raise
         start += body
     outputs = tuple(_output(file, i, *pair) for i, pair in enumerate(PAIR.iter_unpack(data[HEADER.size : headers])))
     return Model(VERSION, len(file.data), file.eight_bit, main_memory, _input(steps[0]), outputs, tuple(steps))
