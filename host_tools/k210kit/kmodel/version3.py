@@ -431,6 +431,8 @@ def read(data: bytes) -> Model:
                 # What is missing was not only padding.
                 _complete(data, size)
             raise
+        if number == 0 and isinstance(steps[0].inputs[0], Region):
+            file.written.setdefault(steps[0].inputs[0].address, steps[0].inputs[0])
         start += body
     outputs = tuple(_output(file, i, *pair) for i, pair in enumerate(PAIR.iter_unpack(data[HEADER.size : headers])))
     return Model(VERSION, len(file.data), file.eight_bit, main_memory, _input(steps[0]), outputs, tuple(steps))
