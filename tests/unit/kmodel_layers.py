@@ -1,14 +1,9 @@
-"""The convolutions of a published kmodel of version 3, and the golden vectors for them.
-
-Layout: Kendryte standalone SDK, drivers/include/kpu.h (kpu_kmodel_header_t and what follows).
-"""
+"""The convolutions of a published kmodel of version 3, and the golden vectors for them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from k210kit.board.kpu.arithmetic import ACTIVATION_SIZE, BATCHNORM_SIZE
-from k210kit.board.kpu.layer import SIZE, LayerArguments
+from k210kit.board.kpu.layer import LayerArguments
+from k210kit.kmodel import read
+from k210kit.kmodel.convolution import Convolve
 
 SHARED = Path(__file__).resolve().parents[3] / "shared/data"
-CONVOLUTION = 10240
 
 
 @dataclass(frozen=True)
@@ -38,30 +33,16 @@ class ModelLayer:
         return LayerArguments.parse(self.block)
 
 
-def convolutions(model: bytes) -> Iterator[ModelLayer]:
+def convolutions(data: bytes) -> list[ModelLayer]:
     """The layers from the first on, up to the first that is no convolution."""
-    _, flags, _, count, _, _, outputs = struct.unpack_from("<7I", model)
-    assert flags & 1, "8-bit weights"
-    headers = 28 + 8 * outputs
-    body = headers + 8 * count
-    for index in range(count):
-        kind, size = struct.unpack_from("<2I", model, headers + 8 * index)
-        if kind != CONVOLUTION:
-            return
-        _, _, layer, weights, batchnorm, activation = struct.unpack_from("<6I", model, body)
-        block = model[layer : layer + SIZE]
-        arguments = LayerArguments.parse(block)
-        side = 3 if arguments.kernel else 1
-        inputs = 1 if arguments.depthwise else arguments.input_channels
-        weights_size = arguments.output_channels * inputs * side * side
-        yield ModelLayer(
-            index,
-            block,
-            model[weights : weights + weights_size],
-            model[batchnorm : batchnorm + BATCHNORM_SIZE * arguments.output_channels],
-            model[activation : activation + ACTIVATION_SIZE],
-        )
-        body += size
+    model = read(data)
+    assert model.eight_bit
+    found = []
+    for layer in model.layers:
+        if not isinstance(layer.compute, Convolve):
+            break
+        found.append(ModelLayer(layer.number, layer.compute.block, *layer.compute.parameters))
+    return found
 
 
 def golden(name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from k210kit.board.kpu import arithmetic
 from k210kit.board.kpu.arithmetic import Activation, BatchNorm, Convolution, Layer
 from k210kit.board.kpu.layer import LayerArguments
 from k210kit.board.kpu.layout import RowLayout, pack, unpack
+from k210kit.board.kpu.prepared import Prepared
 
 CASES = [
     f"{model}__{photo}"
@@ -103,6 +104,85 @@ def test_the_largest_sums_are_exact() -> None:
         weights = np.full((1, 1024, 3, 3), np.iinfo(kind).max, kind)
         sums = arithmetic.convolve(x, Convolution(weights, pad_value=255))
         assert (sums == 255 * int(np.iinfo(kind).max) * 9 * 1024).all()
+
+
+def random_activation(random: np.random.Generator, values: np.ndarray) -> Activation:
+    """Sixteen segments that make bytes of these values; some of them flat, as some that compilers make."""
+    start = np.sort(random.choice(values.ravel(), 16))
+    shift = random.integers(0, 31, 16)
+    slope = 255 / (1 + np.ptp(values)) * random.uniform(-1, 3, 16) * random.integers(0, 2, 16)
+    mul = np.rint(slope * 2.0**shift).clip(-(2**15), 2**15 - 1).astype(np.int64)
+    return Activation(start, mul, shift, random.integers(0, 256, 16) * random.integers(0, 2, 16))
+
+
+def random_layer(random: np.random.Generator, x: np.ndarray, pool: int, *, depthwise: bool, numbers: str) -> Layer:
+    """With numbers as "usual" for compilers, "wide" ones with which floats may do or not, or "any"."""
+    side = 3 if depthwise else random.choice([1, 3])
+    kind = np.uint8 if numbers == "usual" else random.choice([np.uint8, np.uint16])
+    outputs = len(x) if depthwise else random.integers(1, 9)
+    shape = (outputs, 1 if depthwise else len(x), side, side)
+    weights = random.integers(0, np.iinfo(kind).max, shape, kind, endpoint=True)
+    # Compilers give a multiple of what the shift takes away.
+    shift = int(random.integers(0, 16))
+    arg_x, arg_w = (
+        int(random.integers(-256, 256)) << shift if numbers == "usual" else int(random.integers(-(2**23), 2**23))
+        for _ in range(2)
+    )
+    add = int(random.integers(-(2**39), 2**39)) >> (0 if numbers == "any" else 20)
+    most = 2**17 if numbers == "usual" else 2**23
+    batchnorm = BatchNorm(
+        random.integers(-most, most, outputs),
+        random.integers(0 if numbers == "any" else 12, 16, outputs),
+        random.integers(-(2**31), 2**31, outputs) >> (0 if numbers == "any" else 8),
+    )
+    convolution = Convolution(
+        weights, depthwise, int(random.integers(0, 256)), arg_x, shift, arg_w, 15 if numbers == "wide" else shift, add
+    )
+    if numbers != "any":
+        values = arithmetic.normalise(arithmetic.convolve(x, convolution), batchnorm)
+        return Layer(convolution, batchnorm, random_activation(random, values), pool)
+    activation = Activation(
+        random.integers(-(2**35), 2**35, 16),
+        random.integers(-(2**15), 2**15, 16),
+        random.integers(0, 60, 16),
+        random.integers(0, 256, 16),
+    )
+    return Layer(convolution, batchnorm, activation, pool)
+
+
+def random_image(random: np.random.Generator) -> np.ndarray:
+    shape = random.integers(1, 40), random.integers(1, 12), random.integers(1, 40)
+    return random.integers(0, 256, shape, np.uint8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 9), st.booleans(), st.sampled_from(["usual", "wide", "any"]))
+def test_a_prepared_layer_gives_the_same_bytes(seed: int, pool: int, depthwise: bool, numbers: str) -> None:
+    random = np.random.default_rng(seed)
+    x = random_image(random)
+    layer = random_layer(random, x, pool, depthwise=depthwise, numbers=numbers)
+    prepared = Prepared(layer)
+    assert (prepared.run(x) == arithmetic.run(x, layer)).all()
+    assert (prepared.run(255 - x) == arithmetic.run(255 - x, layer)).all()
+
+
+def test_layers_as_compilers_make_them_need_no_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    images = [random_image(random) for _ in range(60)]
+    layers = [random_layer(random, x, i % 10, depthwise=i % 3 == 0, numbers="usual") for i, x in enumerate(images)]
+    monkeypatch.setattr(arithmetic, "run", None)
+    outputs = [Prepared(layer).run(x) for x, layer in zip(images, layers, strict=True)]
+    assert sum(len(np.unique(out)) > 5 for out in outputs) > 30
+
+
+def test_sums_beyond_floats_are_exact() -> None:
+    """Products of 16-bit weights, all at their largest, through a batch normalisation that keeps only the low bits."""
+    x = np.full((1024, 3, 3), 255, np.uint8)
+    weights = np.full((2, 1024, 3, 3), 65535, np.uint16)
+    batchnorm = BatchNorm(np.array([2**23 - 1, -(2**23)]), np.array([15, 15]), np.array([-(2**31), 2**31 - 1]))
+    activation = Activation(np.zeros(16, int), np.full(16, 32767), np.full(16, 40), np.zeros(16, int))
+    layer = Layer(Convolution(weights, pad_value=255, arg_add=2**39 - 1), batchnorm, activation)
+    assert (Prepared(layer).run(x) == arithmetic.run(x, layer)).all()
 
 
 @settings(max_examples=200, deadline=None)

@@ -47,6 +47,10 @@ class _Commands(click.Group):
         except K210Error as error:
             _tell(str(error))
             status = error.exit_status
+        except click.exceptions.NoArgsIsHelpError as error:
+            # A command without its sub-command: the help is the answer, not a complaint.
+            print(error.format_message(), file=sys.stderr)
+            status = error.exit_code
         except click.ClickException as error:
             _tell(error.format_message())
             status = error.exit_code

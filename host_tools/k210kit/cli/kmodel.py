@@ -152,6 +152,9 @@ def _show_outputs(outputs: list[Array]) -> None:
 
     for number, output in enumerate(outputs):
         size = "x".join(map(str, output.shape))
+        if not output.size:
+            print(f"output {number}: empty")
+            continue
         print(f"output {number}: {size} {output.dtype.name}, from {output.min():.6g} to {output.max():.6g}")
         order = np.argsort(-output.ravel().astype(float), kind="stable")[:TOP]
         places = (tuple(map(int, np.unravel_index(i, output.shape))) for i in order)

@@ -27,10 +27,11 @@ def _sum(values: Floats) -> Floats:
 
 
 def rectify(x: Floats, activation: int) -> Floats:
-    """The activation fused into a layer: 0 none, 1 below 0 to 0, 2 also above 6 to 6."""
+    """The activation fused into a layer: 0 none, 1 what is not above 0 to 0, 2 also what is above 6 to 6."""
     if activation == LINEAR:
         return x
-    return x.clip(0, 6 if activation == RELU6 else None)
+    x = np.where(x > 0, x, np.float32(0))
+    return np.minimum(x, np.float32(6)) if activation == RELU6 else x
 
 
 def add(a: Floats, b: Floats) -> Floats:
@@ -79,7 +80,7 @@ def taps(in_size: Size, out_size: Size, kernel: Size, stride: Size, padding: Siz
 
 
 def quantized_max_pool(x: Bytes, out_size: Size, kernel: Size, stride: Size, padding: Size) -> Bytes:
-    """(channels, height, width): the largest of each window's cells inside the image, 0 when there is none."""
+    """(channels, height, width): the largest of each window's cells inside the image."""
     out = np.zeros((x.shape[0], *out_size), np.uint8)
     for to, of in taps(x.shape[1:], out_size, kernel, stride, padding):
         cells = (slice(None), *to)
@@ -87,21 +88,36 @@ def quantized_max_pool(x: Bytes, out_size: Size, kernel: Size, stride: Size, pad
     return out
 
 
-def average_pool(x: Floats, out_size: Size, kernel: Size, stride: Size, padding: Size) -> Floats:
-    """(channels, height, width): the mean of each window's cells inside the image, NaN when there is none."""
+def max_pool(x: Floats, out_size: Size, kernel: Size, stride: Size, padding: Size, activation: int) -> Floats:
+    """(channels, height, width): the largest of each window's cells inside the image. The vendor's runtime lacks it."""
+    out, empty = np.zeros((x.shape[0], *out_size), np.float32), np.ones((x.shape[0], *out_size), bool)
+    for to, of in taps(x.shape[1:], out_size, kernel, stride, padding):
+        cells = (slice(None), *to)
+        found = x[(slice(None), *of)]
+        # Comparisons as in C: a NaN stays only when it comes first.
+        out[cells] = np.where(empty[cells] | (found > out[cells]), found, out[cells])
+        empty[cells] = False
+    return rectify(out, activation)
+
+
+def average_pool(x: Floats, out_size: Size, kernel: Size, stride: Size, padding: Size, activation: int) -> Floats:
+    """(channels, height, width): the mean of each window's cells inside the image.
+
+    The vendor's runtime forgets the activation.
+    """
     out, count = np.zeros((x.shape[0], *out_size), np.float32), np.zeros(out_size, np.float32)
     for to, of in taps(x.shape[1:], out_size, kernel, stride, padding):
         out[(slice(None), *to)] += x[(slice(None), *of)]
         count[to] += 1
-    return out / count
+    return rectify(out / count, activation)
 
 
 def quantize(x: Floats, scale: float, bias: float) -> Bytes:
-    """Floats to bytes, halves away from zero; NaN becomes 255 as the chip's conversion to int gives its largest."""
+    """Floats to bytes, halves away from zero; NaN becomes 0."""
     value = (x - np.float32(bias)) * (np.float32(1) / np.float32(scale))
     whole: Floats = np.trunc(value)
     whole = np.where(np.abs(value - whole) >= 0.5, whole + np.copysign(np.float32(1), value), whole)
-    whole = np.nan_to_num(whole, nan=255, posinf=255, neginf=0)
+    whole = np.nan_to_num(whole, nan=0, posinf=255, neginf=0)
     return whole.clip(0, 255).astype(np.uint8)
 
 
@@ -137,11 +153,6 @@ def logistic(x: Floats) -> Floats:
     return np.float32(1) / (np.float32(1) + np.exp(-x))
 
 
-def concat(*parts: Bytes) -> Bytes:
-    """One after the other, bytes of whatever they are."""
-    return np.concatenate(parts)
-
-
 def fully_connected(x: Floats, weights: Floats, bias: Floats, activation: int) -> Floats:
     """A matrix (outputs, inputs) times the input, plus a bias for each output."""
     return rectify(_sum(x * weights) + bias, activation)
@@ -152,21 +163,26 @@ def flatten(x: Array) -> Array:
     return x.transpose(1, 2, 0).ravel()
 
 
-def resize_nearest(x: Array, out_size: Size) -> Array:
-    """(channels, height, width): each pixel out takes the one at the same place, rounded down."""
-    rows, columns = (_nearest(n, out) for n, out in zip(x.shape[1:], out_size, strict=True))
+def resize_nearest(x: Array, out_size: Size, *, align_corners: bool) -> Array:
+    """(channels, height, width): each pixel out takes the one at the same place, rounded down.
+
+    With `align_corners`, as TensorFlow has it, corners keep their places and the nearest pixel is taken; the vendor's
+    runtime does not know that.
+    """
+    rows, columns = (_nearest(n, out, align_corners) for n, out in zip(x.shape[1:], out_size, strict=True))
     return x[:, rows][:, :, columns]
 
 
-def _nearest(n: int, out: int) -> npt.NDArray[np.int64]:
-    scale = np.float32(n) / np.float32(out)
-    places = np.floor(np.arange(out, dtype=np.float32) * scale).astype(np.int64)
+def _nearest(n: int, out: int, align_corners: bool) -> npt.NDArray[np.int64]:
+    aligned = align_corners and out > 1
+    scale = np.float32(n - 1) / np.float32(out - 1) if aligned else np.float32(n) / np.float32(out)
+    places = np.floor(np.arange(out, dtype=np.float32) * scale + np.float32(0.5 * aligned)).astype(np.int64)
     return np.minimum(places, n - 1)
 
 
 def remove_padding(x: Bytes) -> Bytes:
-    """The first of each channel's sixteen bytes."""
-    return x.reshape(-1)[::16].copy()
+    """(channels, cells): the first cell of each channel."""
+    return x[:, 0]
 
 
 def same(x: Array) -> Array:

@@ -71,7 +71,8 @@ Place = Region | KpuImage
 
 @dataclass(frozen=True)
 class Layer:
-    """`compute` takes an array for each of `inputs`; what it returns goes to each of `outputs`.
+    """`compute` takes an array for each of `inputs`; its result goes to each of `outputs`. With `joined` the inputs
+    are copied to the output instead, one after the other.
 
     `number` counts from 0. `macs` are multiply-accumulates, `parameters` bytes of weights and the like, `cycles` what
     the KPU takes for it (0 when it is the processor's).
@@ -85,6 +86,7 @@ class Layer:
     macs: int = 0
     parameters: int = 0
     cycles: int = 0
+    joined: bool = False
 
 
 @dataclass(frozen=True)

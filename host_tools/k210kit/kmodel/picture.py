@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,8 +53,8 @@ def scale(picture: Image.Image, net: Size) -> float:
 def planes(picture: Image.Image, shape: tuple[int, ...], *, camera: bool = False) -> Bytes:
     """The picture as the model's input of `shape` (channels, height, width): red, green, blue, or grey for one channel.
 
-    It is scaled, in its proportions, to the largest size that fits and stands in the upper left corner; the rest is 0. So
-    do the vendor's examples with 320x240 camera frames in an input of 320x256. The board does the same, to the byte.
+    It is scaled, in its proportions, to the largest size that fits and stands in the upper left corner; the rest is 0.
+    So do the vendor's examples with 320x240 camera frames in an input of 320x256. The board does it, to the byte.
     `camera` reduces the colours to RGB565 and back, as a camera's frame gives them. Raises K210Error for other
     numbers of channels.
     """
@@ -78,15 +79,23 @@ def resized(frame: Bytes, size: Size) -> Bytes:
     height, width = frame.shape[:2]
     if (width, height) == size:
         return frame
-    rows = np.einsum("ty,yxc->txc", _overlaps(height, size[1]), frame.astype(np.int64))
-    sums = np.einsum("ux,txc->tuc", _overlaps(width, size[0]), rows)
+    rows = _shared(frame, size[1])
+    sums = _shared(rows.transpose(1, 0, 2), size[0]).transpose(1, 0, 2).astype(np.int64)
     return ((sums + width * height // 2) // (width * height)).astype(np.uint8)
 
 
-def _overlaps(length: int, target: int) -> npt.NDArray[np.int64]:
-    """How much of each cell of `length` each of `target` cells covers, in units of 1 / target."""
-    low, cell = np.arange(target)[:, None] * length, np.arange(length) * target
-    return np.maximum(np.minimum(low + length, cell + target) - np.maximum(low, cell), 0)
+def _shared(cells: npt.NDArray[Any], target: int) -> npt.NDArray[np.float64]:
+    """The cells along the first axis shared out among `target` ones, by how much of each these cover, in units of
+    1 / target: whole numbers, which floats of 64 bits hold."""
+    length = len(cells)
+    out = np.empty((target, *cells.shape[1:]))
+    for place in range(target):
+        low = place * length
+        edges = np.arange(low // target, (low + length - 1) // target + 2) * target
+        cover = np.minimum(edges[1:], low + length) - np.maximum(edges[:-1], low)
+        part = cells[edges[0] // target : edges[-1] // target]
+        out[place] = np.tensordot(cover.astype(np.float64), part.astype(np.float64), 1)
+    return out
 
 
 def through_rgb565(frame: Bytes) -> Bytes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from k210kit.board.kpu.layout import gather, scatter
 from k210kit.errors import K210Error
-from k210kit.kmodel.model import BYTE, FLOAT, KPU_RAM_SIZE, Array, KpuImage, Layer, Model, Place
+from k210kit.kmodel.model import BYTE, FLOAT, KPU_RAM_SIZE, Array, KpuImage, Layer, Model, Place, Region
 
 Watch = Callable[[Layer, Array], None]
 
@@ -37,12 +37,29 @@ class Runtime:
         # Models may divide by zero and overflow as they like: on the board that gives infinity or NaN.
         with np.errstate(all="ignore"):
             for layer in self.model.layers:
-                result = layer.compute(*map(self._fetch, layer.inputs))
-                for output in layer.outputs:
-                    self._store(output, result)
+                result = self._step(layer)
                 if watch is not None:
                     watch(layer, result)
         return [self._fetch(output).copy() for output in self.model.outputs]
+
+    def _step(self, layer: Layer) -> Array:
+        if layer.joined:
+            return self._join(layer)
+        result = layer.compute(*map(self._fetch, layer.inputs))
+        for output in layer.outputs:
+            self._store(output, result)
+        return result
+
+    def _join(self, layer: Layer) -> Array:
+        """Copy input after input: one may run into the output, and then what was copied before is what it holds."""
+        (output,) = layer.outputs
+        assert isinstance(output, Region)
+        at = output.address
+        for place in layer.inputs:
+            part = self._fetch(place)
+            self._main[at : at + part.size] = part
+            at += part.size
+        return self._fetch(output)
 
     def _fetch(self, place: Place) -> Array:
         if isinstance(place, KpuImage):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from k210kit.board.kpu.layer import LINE
+from k210kit.board.kpu.layout import check_layout
 from k210kit.errors import K210Error
 from k210kit.kmodel import layers
 from k210kit.kmodel.convolution import convolution
@@ -38,9 +39,14 @@ HEADER = struct.Struct("<7I")
 PAIR = struct.Struct("<2I")
 EIGHT_BIT_WEIGHTS = 1
 MAIN_MEMORY_OUT = 1
-MOST_WORK = 1 << 30
-"""Cells of windows that a pooling layer may look at; a damaged number must not make a run endless."""
-LARGEST_SHIFT = 62
+PADDING = 7
+"""So many bytes may be missing at the end: converters pad the last layer, and some files lack that."""
+LARGEST_SHIFT = 63
+
+# Sizes that no network for this chip comes near; they bound what damaged files ask for. The firmware has the same.
+MOST_LAYERS, MOST_OUTPUTS = 4096, 256
+MOST_ELEMENTS = 1 << 26
+"""Values that the processor touches in a run."""
 
 NAMES = {
     1: "add", 2: "quantized add", 3: "global max pool", 4: "quantized global max pool", 5: "global average pool",
@@ -56,12 +62,14 @@ NAMES = {
 
 @dataclass
 class File:
-    """The whole file while its layers are read, and what is known so far of the main memory."""
+    """The whole file while its layers are read: what is known of the main memory, how much work there was."""
 
     data: bytes
     eight_bit: bool
     main_memory: int
     written: dict[int, Region] = field(default_factory=dict)
+    elements: int = 0
+    lines: int = 0
 
 
 class Body:
@@ -79,9 +87,8 @@ class Body:
         """The next bytes."""
         at = self._at
         if at + size > self._end:
-            raise self.fail(
-                f"has a body of {self._end - self._start:,} bytes and needs at least {at + size - self._start:,}"
-            )
+            size += at - self._start
+            raise self.fail(f"has a body of {self._end - self._start:,} bytes and needs at least {size:,}")
         self._at += size
         return self.file.data[at : at + size]
 
@@ -97,70 +104,112 @@ class Body:
         """The next floats."""
         return np.frombuffer(self.take(4 * count), FLOAT)
 
-    def shape(self, size: tuple[int, ...]) -> tuple[int, int, int]:
-        """Width, height, channels as (channels, height, width); none may be 0."""
-        if 0 in size:
-            raise self.fail(f"has a tensor of {size[0]} x {size[1]} x {size[2]} (width, height, channels)")
-        return size[2], size[1], size[0]
+    def shape(self) -> tuple[int, int, int]:
+        """Width, height and channels, as (channels, height, width)."""
+        width, height, channels = self.words(3)
+        return self.solid((channels, height, width))
 
-    def region(self, address: int, kind: np.dtype[Any], shape: Shape | int) -> Region:
-        """Values in the main memory; a plain count takes the shape of what was written there."""
-        if isinstance(shape, int):
-            known = self.file.written.get(address)
-            shape = known.shape if known is not None and math.prod(known.shape) == shape else (shape,)
+    def solid(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """A shape that has no 0."""
+        if 0 in shape:
+            raise self.fail(f"has a tensor of {shape[0]} x {shape[1]} x {shape[2]} (channels, height, width)")
+        return shape
+
+    def activation(self) -> int:
+        """The next number, of an activation."""
+        (number,) = self.words(1)
+        if number > layers.RELU6:
+            raise self.fail(f"has activation {number}, which is not between 0 and {layers.RELU6}")
+        return number
+
+    def work(self, elements: int) -> None:
+        """Add to the work of a run."""
+        self.file.elements += elements
+        if self.file.elements > MOST_ELEMENTS:
+            raise self.fail(f"brings a run to {self.file.elements:,} values, more than {MOST_ELEMENTS:,} take too long")
+
+    def known(self, address: int, count: int) -> Shape:
+        """The shape of what was written to an address, when it has so many values."""
+        region = self.file.written.get(address)
+        return region.shape if region is not None and region.count == count else (count,)
+
+    def region(self, address: int, kind: np.dtype[Any], shape: Shape) -> Region:
+        """Values in the main memory."""
         region = Region(address, kind, shape)
         if not region.count:
             raise self.fail("has an empty tensor")
-        if region.address + region.size > self.file.main_memory:
-            raise self.fail(
-                f"uses bytes {address:,} to {address + region.size:,} of a main memory of {self.file.main_memory:,}"
-            )
+        end = address + region.size
+        if end > self.file.main_memory:
+            raise self.fail(f"uses bytes {address:,} to {end:,} of a main memory of {self.file.main_memory:,}")
         if address % kind.itemsize:
-            raise self.fail(f"has floats at address {address:,}, which is no multiple of 4")
+            raise self.fail(f"has floats at address {address:,}, which is no multiple of {kind.itemsize}")
+        self.work(region.count)
         return region
 
     def image(self, image: KpuImage) -> KpuImage:
         """An image in KPU RAM."""
-        if image.address + image.size > KPU_RAM_SIZE:
-            channels, height, width = image.shape
+        try:
+            check_layout(image.shape[2], image.group, image.row_lines)
+        except ValueError as error:
+            raise self.fail(f"has an image that cannot lie in the KPU's RAM: {error}") from None
+        end = image.address + image.size
+        if end > KPU_RAM_SIZE:
             raise self.fail(
-                f"has an image of {width} x {height} x {channels} at {image.address:,} of the KPU's RAM, which has "
-                f"{KPU_RAM_SIZE:,} bytes"
+                f"has an image of {' x '.join(map(str, image.shape))} (channels, height, width) in bytes "
+                f"{image.address:,} to {end:,} of the KPU's RAM, which has {KPU_RAM_SIZE:,}"
             )
         return image
 
+    def apart(self, source: Region, target: Region, *, in_place: bool = False) -> None:
+        """Refuse an output that overlaps its input, other than `in_place`: both the very same bytes."""
+        first, second = sorted((source, target), key=lambda region: region.address)
+        same = in_place and (source.address, source.size) == (target.address, target.size)
+        if first.address + first.size > second.address and not same:
+            raise self.fail(
+                f"writes to address {target.address:,} of the main memory while it reads {source.address:,}"
+            )
+
     def layer(
-        self, inputs: Place | tuple[Place, ...], output: Place, compute: Callable[..., Array], **extra: int
+        self,
+        inputs: Region | tuple[Region, ...],
+        output: Region,
+        compute: Callable[..., Array],
+        *,
+        in_place: bool = False,
+        **extra: int,
     ) -> Layer:
-        """The layer, its output noted for those that come after."""
-        if isinstance(output, Region):
-            self.file.written[output.address] = output
-        places = inputs if isinstance(inputs, tuple) else (inputs,)
-        return Layer(self.number, self.name, places, (output,), compute, **extra)
+        """A layer from main memory to main memory, its output noted for those that come after."""
+        inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+        for source in inputs:
+            if not extra.get("joined"):
+                self.apart(source, output, in_place=in_place)
+        self.file.written[output.address] = output
+        return Layer(self.number, self.name, inputs, (output,), compute, **extra)  # type: ignore[arg-type]
 
 
 # ---- Layer types, in the order of their numbers
 
 
-def _add(b: Body) -> Layer:
+def _pair(b: Body, kind: np.dtype[Any]) -> tuple[tuple[Region, Region], Region]:
     _, first, second, out, count = b.words(5)
-    x, y = b.region(first, FLOAT, count), b.region(second, FLOAT, count)
-    shape = max(x.shape, y.shape, key=len)
-    flat = Region(x.address, FLOAT, shape), Region(y.address, FLOAT, shape)
-    return b.layer(flat, b.region(out, FLOAT, shape), layers.add)
+    shape = max(b.known(first, count), b.known(second, count), key=len)
+    return (b.region(first, kind, shape), b.region(second, kind, shape)), b.region(out, kind, shape)
+
+
+def _add(b: Body) -> Layer:
+    inputs, output = _pair(b, FLOAT)
+    return b.layer(inputs, output, layers.add, in_place=True)
 
 
 def _quantized_add(b: Body) -> Layer:
-    _, first, second, out, count = b.words(5)
+    inputs, output = _pair(b, BYTE)
     numbers = b.signed(9)
     of_a, of_b, of_out = numbers[:3], numbers[3:6], numbers[6:]
     for shift in (of_a[2], of_b[2], of_out[2]):
         if not 0 <= shift <= LARGEST_SHIFT:
-            raise b.fail(f"shifts by {shift}, which is not between 0 and {LARGEST_SHIFT}")
-    x, y = b.region(first, BYTE, count), b.region(second, BYTE, count)
-    shape = max(x.shape, y.shape, key=len)
-    flat = Region(x.address, BYTE, shape), Region(y.address, BYTE, shape)
-    return b.layer(flat, b.region(out, BYTE, shape), partial(layers.quantized_add, of_a=of_a, of_b=of_b, of_out=of_out))
+            raise b.fail(f"shifts by {shift}, not by 0 to {LARGEST_SHIFT}")
+    compute = partial(layers.quantized_add, of_a=of_a, of_b=of_b, of_out=of_out)
+    return b.layer(inputs, output, compute, in_place=True)
 
 
 def _global_average_pool(b: Body) -> Layer:
@@ -169,85 +218,87 @@ def _global_average_pool(b: Body) -> Layer:
     return b.layer(x, b.region(out, FLOAT, (channels,)), layers.global_average_pool)
 
 
-def _pool(b: Body, kind: np.dtype[Any], compute: Callable[..., Array]) -> Layer:
+def _pool(b: Body, kind: np.dtype[Any], compute: Callable[..., Array], *, activated: bool) -> Layer:
     _, source, out = b.words(3)
-    shape, out_shape = b.shape(b.words(3)), b.shape(b.words(3))
+    shape, out_shape = b.shape(), b.shape()
     kernel, stride, padding = ((high, wide) for wide, high in (b.words(2), b.words(2), b.words(2)))
-    if shape[0] < out_shape[0]:
+    if shape[0] != out_shape[0]:
         raise b.fail(f"makes {out_shape[0]} channels of {shape[0]}")
+    for n, outputs, side, step, pad in zip(shape[1:], out_shape[1:], kernel, stride, padding, strict=True):
+        if side <= pad or (outputs - 1) * step >= n + pad:
+            raise b.fail(
+                f"has {outputs} windows of {side} cells, {step} apart: one lies outside of {n} cells and {pad} padded"
+            )
     x, result = b.region(source, kind, shape), b.region(out, kind, out_shape)
-    if math.prod(kernel) * result.count > MOST_WORK:
-        raise b.fail(f"looks at {math.prod(kernel):,} cells for each of {result.count:,} outputs, too many to be meant")
-    x = Region(x.address, kind, (out_shape[0], *shape[1:]))
-    size = out_shape[1:]
-    return b.layer(x, result, partial(compute, out_size=size, kernel=kernel, stride=stride, padding=padding))
+    b.work(result.count * min(kernel[0], shape[1]) * min(kernel[1], shape[2]))
+    compute = partial(compute, out_size=out_shape[1:], kernel=kernel, stride=stride, padding=padding)
+    return b.layer(x, result, partial(compute, activation=b.activation()) if activated else compute)
+
+
+def _max_pool(b: Body) -> Layer:
+    return _pool(b, FLOAT, layers.max_pool, activated=True)
 
 
 def _quantized_max_pool(b: Body) -> Layer:
-    return _pool(b, BYTE, layers.quantized_max_pool)
+    return _pool(b, BYTE, layers.quantized_max_pool, activated=False)
 
 
 def _average_pool(b: Body) -> Layer:
-    layer = _pool(b, FLOAT, layers.average_pool)
-    b.words(1)  # An activation, which the vendor's runtime does not apply.
-    return layer
+    return _pool(b, FLOAT, layers.average_pool, activated=True)
+
+
+def _conversion(b: Body, of: np.dtype[Any], to: np.dtype[Any]) -> tuple[Region, Region]:
+    """From as many values to as many."""
+    _, source, out, count = b.words(4)
+    shape = b.known(source, count)
+    return b.region(source, of, shape), b.region(out, to, shape)
 
 
 def _quantize(b: Body) -> Layer:
-    _, source, out, count = b.words(4)
+    places = _conversion(b, FLOAT, BYTE)
     scale, bias = b.floats(2)
-    x = b.region(source, FLOAT, count)
-    return b.layer(x, b.region(out, BYTE, x.shape), partial(layers.quantize, scale=scale, bias=bias))
+    return b.layer(*places, partial(layers.quantize, scale=scale, bias=bias))
 
 
 def _dequantize(b: Body) -> Layer:
-    _, source, out, count = b.words(4)
+    places = _conversion(b, BYTE, FLOAT)
     scale, bias = b.floats(2)
-    x = b.region(source, BYTE, count)
-    return b.layer(x, b.region(out, FLOAT, x.shape), partial(layers.dequantize, scale=scale, bias=bias))
+    return b.layer(*places, partial(layers.dequantize, scale=scale, bias=bias))
 
 
 def _requantize(b: Body) -> Layer:
-    _, source, out, count = b.words(4)
+    places = _conversion(b, BYTE, BYTE)
     table = np.frombuffer(b.take(256), np.uint8)
-    x = b.region(source, BYTE, count)
-    return b.layer(x, b.region(out, BYTE, x.shape), partial(layers.requantize, table=table), parameters=256)
-
-
-def _vector(b: Body, compute: Callable[..., Array]) -> Layer:
-    _, source, out, channels = b.words(4)
-    x = b.region(source, FLOAT, (channels,))
-    return b.layer(x, b.region(out, FLOAT, (channels,)), compute)
+    return b.layer(*places, partial(layers.requantize, table=table), in_place=True, parameters=256)
 
 
 def _l2_normalization(b: Body) -> Layer:
-    return _vector(b, layers.l2_normalize)
+    return b.layer(*_conversion(b, FLOAT, FLOAT), layers.l2_normalize, in_place=True)
 
 
 def _softmax(b: Body) -> Layer:
-    return _vector(b, layers.softmax)
+    return b.layer(*_conversion(b, FLOAT, FLOAT), layers.softmax, in_place=True)
 
 
 def _logistic(b: Body) -> Layer:
-    _, source, out, channels = b.words(4)
-    x = b.region(source, FLOAT, channels)
-    return b.layer(x, b.region(out, FLOAT, x.shape), layers.logistic)
+    return b.layer(*_conversion(b, FLOAT, FLOAT), layers.logistic, in_place=True)
 
 
-def _concat(b: Body, kind: np.dtype[Any]) -> Layer:
+def _concat(b: Body) -> Layer:
+    """Of floats or of bytes: sizes are in bytes, and what they are is what was written there."""
     _, out, count = b.words(3)
-    if not count:
-        raise b.fail("joins nothing")
-    ranges = PAIR.iter_unpack(b.take(PAIR.size * count))
-    parts = tuple(b.region(start, BYTE, (size,)) for start, size in ranges)
-    total = sum(part.size for part in parts)
-    if total % kind.itemsize:
-        raise b.fail(f"joins {total:,} bytes, which are no whole number of floats")
-    shape = _joined([b.file.written.get(part.address) for part in parts], total // kind.itemsize)
-    return b.layer(parts, b.region(out, kind, shape), layers.concat)
+    parts = tuple(b.region(start, BYTE, (size,)) for start, size in PAIR.iter_unpack(b.take(PAIR.size * count)))
+    known = [b.file.written.get(part.address) for part in parts]
+    quantized = b.name == NAMES[17]
+    total = b.region(out, BYTE, (sum(part.size for part in parts),))
+    kind = BYTE if quantized or total.size % FLOAT.itemsize or out % FLOAT.itemsize else FLOAT
+    joined = b.layer(parts, total, layers.same, joined=True)
+    # For those that come after it has a kind and a shape.
+    b.file.written[out] = Region(out, kind, _joined(known, total.size // kind.itemsize))
+    return joined
 
 
-def _joined(parts: list[Region | None], count: int) -> Shape | int:
+def _joined(parts: list[Region | None], count: int) -> Shape:
     """The shape of images of one size put together, else the plain count."""
     images = [part.shape for part in parts if part is not None and len(part.shape) == 3]
     sizes = {shape[1:] for shape in images}
@@ -257,40 +308,33 @@ def _joined(parts: list[Region | None], count: int) -> Shape | int:
     return shape if math.prod(shape) == count else (count,)
 
 
-def _float_concat(b: Body) -> Layer:
-    return _concat(b, FLOAT)
-
-
-def _quantized_concat(b: Body) -> Layer:
-    return _concat(b, BYTE)
-
-
 def _fully_connected(b: Body) -> Layer:
-    _, source, out, inputs, outputs, activation = b.words(6)
+    _, source, out, inputs, outputs = b.words(5)
+    activation = b.activation()
     x, result = b.region(source, FLOAT, (inputs,)), b.region(out, FLOAT, (outputs,))
     weights = b.floats(inputs * outputs).reshape(outputs, inputs)
+    b.work(weights.size)
     compute = partial(layers.fully_connected, weights=weights, bias=b.floats(outputs), activation=activation)
-    if activation > layers.RELU6:
-        raise b.fail(f"has activation {activation}, which is not between 0 and {layers.RELU6}")
     return b.layer(x, result, compute, macs=weights.size, parameters=4 * (weights.size + outputs))
 
 
-def _flatten(b: Body) -> Layer:
+def _flatten(b: Body, kind: np.dtype[Any] = FLOAT) -> Layer:
     _, source, out = b.words(3)
-    x = b.region(source, FLOAT, b.shape(b.words(3)))
-    return b.layer(x, b.region(out, FLOAT, (x.count,)), layers.flatten)
+    x = b.region(source, kind, b.shape())
+    return b.layer(x, b.region(out, kind, (x.count,)), layers.flatten)
 
 
-def _resize(b: Body, kind: np.dtype[Any]) -> Layer:
+def _quantized_flatten(b: Body) -> Layer:
+    return _flatten(b, BYTE)
+
+
+def _resize(b: Body, kind: np.dtype[Any] = FLOAT) -> Layer:
     _, source, out = b.words(3)
-    x = b.region(source, kind, b.shape(b.words(3)))
-    width, height, _align_corners = b.words(3)  # The vendor's runtime does not look at the last.
-    result = b.region(out, kind, b.shape((width, height, x.shape[0])))
-    return b.layer(x, result, partial(layers.resize_nearest, out_size=(height, width)))
-
-
-def _float_resize(b: Body) -> Layer:
-    return _resize(b, FLOAT)
+    x = b.region(source, kind, b.shape())
+    width, height, corners = b.words(3)
+    result = b.region(out, kind, b.solid((x.shape[0], height, width)))
+    compute = partial(layers.resize_nearest, out_size=(height, width), align_corners=bool(corners))
+    return b.layer(x, result, compute)
 
 
 def _quantized_resize(b: Body) -> Layer:
@@ -300,10 +344,10 @@ def _quantized_resize(b: Body) -> Layer:
 def _channelwise_dequantize(b: Body) -> Layer:
     _, source, out, channels, size = b.words(5)
     x = b.region(source, BYTE, (channels, size))
-    known = b.region(source, BYTE, channels * size).shape
+    result = b.region(out, FLOAT, b.known(source, x.count))
     scale, bias = b.floats(2 * channels).reshape(channels, 2).T
     compute = partial(layers.channelwise_dequantize, scale=scale, bias=bias)
-    return b.layer(x, b.region(out, FLOAT, known), compute, parameters=8 * channels)
+    return b.layer(x, result, compute, parameters=8 * channels)
 
 
 def _convolution(b: Body) -> Layer:
@@ -311,30 +355,37 @@ def _convolution(b: Body) -> Layer:
     return convolution(b, (block, weights, batchnorm, activation), out if flags & MAIN_MEMORY_OUT else None)
 
 
+PADDED_SIDE = 4
+"""Of the images that one cell each is padded to; the cells around it do not matter."""
+
+
 def _add_padding(b: Body) -> Layer:
-    """A vector becomes images of 4x4 pixels, of which the first is written."""
     _, source, out, channels = b.words(4)
     x = b.region(source, BYTE, (channels, 1, 1))
-    return b.layer(x, b.image(KpuImage(out * LINE, (channels, 1, 1), 4, 1, 4)), layers.same)
+    whole = b.image(KpuImage.of(out * LINE, (channels, PADDED_SIDE, PADDED_SIDE)))
+    corner = KpuImage(whole.address, x.shape, whole.group, whole.row_lines, whole.channel_lines)  # type: ignore[arg-type]
+    return Layer(b.number, b.name, (x,), (corner,), layers.same)
 
 
 def _remove_padding(b: Body) -> Layer:
     _, source, out, channels = b.words(4)
-    x = b.region(source, BYTE, (channels * 16 - 15,) if channels else 0)
+    x = b.region(source, BYTE, (channels, PADDED_SIDE**2))
     return b.layer(x, b.region(out, BYTE, (channels,)), layers.remove_padding)
 
 
 def _upload(b: Body) -> Layer:
     _, source, out = b.words(3)
-    shape = b.shape(b.words(3))
-    return b.layer(b.region(source, BYTE, shape), b.image(KpuImage.of(out * LINE, shape)), layers.same)
+    shape = b.shape()
+    x = b.region(source, BYTE, shape)
+    return Layer(b.number, b.name, (x,), (b.image(KpuImage.of(out * LINE, shape)),), layers.same)
 
 
 PARSERS: dict[int, Callable[[Body], Layer]] = {
-    1: _add, 2: _quantized_add, 5: _global_average_pool, 8: _quantized_max_pool, 9: _average_pool, 11: _quantize,
-    12: _dequantize, 13: _requantize, 14: _l2_normalization, 15: _softmax, 16: _float_concat, 17: _quantized_concat,
-    18: _fully_connected, 20: _flatten, 22: _float_resize, 23: _quantized_resize, 24: _channelwise_dequantize,
-    25: _logistic, 10240: _convolution, 10241: _add_padding, 10242: _remove_padding, 10243: _upload,
+    1: _add, 2: _quantized_add, 5: _global_average_pool, 7: _max_pool, 8: _quantized_max_pool, 9: _average_pool,
+    11: _quantize, 12: _dequantize, 13: _requantize, 14: _l2_normalization, 15: _softmax, 16: _concat, 17: _concat,
+    18: _fully_connected, 20: _flatten, 21: _quantized_flatten, 22: _resize, 23: _quantized_resize,
+    24: _channelwise_dequantize, 25: _logistic, 10240: _convolution, 10241: _add_padding, 10242: _remove_padding,
+    10243: _upload,
 }  # fmt: skip
 
 
@@ -343,13 +394,19 @@ PARSERS: dict[int, Callable[[Body], Layer]] = {
 
 def read(data: bytes) -> Model:
     """The model in `data`, which starts with the version. Raises K210Error."""
-    if len(data) < HEADER.size:
-        raise K210Error(f"truncated: it has {len(data):,} bytes and needs at least the {HEADER.size} of its header")
+    _complete(data, HEADER.size)
     version, flags, arch, count, _, main_memory, output_count = HEADER.unpack_from(data)
     if version != VERSION or arch:
         raise K210Error(f"version {version} for architecture {arch} is not supported, only {VERSION} for 0 (K210) is")
-    if not count or not output_count:
-        raise K210Error(f"the model has {count} layers and {output_count} outputs, so there is nothing to run")
+    for what, has, most in (
+        ("flags", flags, 1),
+        ("layers", count, MOST_LAYERS),
+        ("outputs", output_count, MOST_OUTPUTS),
+    ):
+        if has > most or (what != "flags" and not has):
+            raise K210Error(
+                f"the header says {has:,} {what}, at most {most:,} can be; the file is damaged, copy it again"
+            )
     if main_memory > SRAM_SIZE:
         raise K210Error(
             f"the model needs {main_memory:,} bytes of main memory, more than the {SRAM_SIZE:,} of the chip"
@@ -358,26 +415,32 @@ def read(data: bytes) -> Model:
     start = headers + PAIR.size * count
     _complete(data, start)
     table = list(PAIR.iter_unpack(data[headers:start]))
-    _complete(data, start + sum(size for _, size in table))
-    file = File(data, bool(flags & EIGHT_BIT_WEIGHTS), main_memory)
+    for number, (kind, _) in enumerate(table):
+        if kind not in PARSERS:
+            name = f" ({NAMES[kind]})" if kind in NAMES else ""
+            raise K210Error(f"layer {number} of type {kind}{name} is not supported; compile the model without it")
+    size = start + sum(body for _, body in table)
+    _complete(data, size - PADDING)
+    file = File(data[:size], bool(flags & EIGHT_BIT_WEIGHTS), main_memory)
     steps = []
-    for number, (kind, size) in enumerate(table):
-        steps.append(_layer(file, number, kind, start, size))
-        start += size
+    for number, (kind, body) in enumerate(table):
+        try:
+            steps.append(PARSERS[kind](Body(file, number, NAMES[kind], start, min(body, len(file.data) - start))))
+        except K210Error:
+            if number == count - 1:
+                # What is missing was not only padding.
+                _complete(data, size)
+            raise
+        if number == 0 and isinstance(steps[0].inputs[0], Region):
+            file.written.setdefault(steps[0].inputs[0].address, steps[0].inputs[0])
+        start += body
     outputs = tuple(_output(file, i, *pair) for i, pair in enumerate(PAIR.iter_unpack(data[HEADER.size : headers])))
-    return Model(VERSION, len(data), file.eight_bit, main_memory, _input(steps[0]), outputs, tuple(steps))
+    return Model(VERSION, len(file.data), file.eight_bit, main_memory, _input(steps[0]), outputs, tuple(steps))
 
 
 def _complete(data: bytes, size: int) -> None:
     if len(data) < size:
         raise K210Error(f"truncated: it has {len(data):,} bytes and needs {size:,}; copy it again")
-
-
-def _layer(file: File, number: int, kind: int, start: int, size: int) -> Layer:
-    if kind not in PARSERS:
-        name = f" ({NAMES[kind]})" if kind in NAMES else ""
-        raise K210Error(f"layer {number} of type {kind}{name} is not supported; compile the model without it")
-    return PARSERS[kind](Body(file, number, NAMES[kind], start, size))
 
 
 def _input(first: Layer) -> Place:
@@ -399,12 +462,15 @@ def _input(first: Layer) -> Place:
 
 
 def _output(file: File, number: int, address: int, size: int) -> Region:
-    """An output as the header says, of the kind and shape that were written there last."""
-    written = file.written.get(address)
-    kind = written.kind if written is not None else BYTE
-    count = size // kind.itemsize
-    if not count or address + size > file.main_memory or address % kind.itemsize:
+    """An output of the size that the header says; kind and shape are those of what was written there last."""
+    end = address + size
+    if end > file.main_memory:
         raise K210Error(
-            f"output {number} takes bytes {address:,} to {address + size:,} of a main memory of {file.main_memory:,}"
+            f"output {number} takes bytes {address:,} to {end:,} of a main memory of {file.main_memory:,}; the file is "
+            "damaged, copy it again"
         )
-    return written if written is not None and written.count <= count else Region(address, kind, (count,))
+    written = file.written.get(address, Region(address, BYTE, (size,)))
+    if written.size == size:
+        return written
+    kind = BYTE if size % written.kind.itemsize else written.kind
+    return Region(address, kind, (size // kind.itemsize,))

@@ -185,4 +185,4 @@ def parse_anchors(text: str) -> tuple[float, ...]:
 
 def label(labels: Sequence[str], cls: int) -> str:
     """The class's name, or its number when there is none."""
-    return labels[cls] if cls < len(labels) else str(cls)
+    return (labels[cls] if cls < len(labels) else "") or str(cls)

@@ -7,6 +7,7 @@ The rounding of the activation's shift (to nearest, ties to even) is theirs too;
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,6 @@ Integers = npt.NDArray[np.int64]
 SEGMENTS = 16
 ACTIVATION_SIZE = SEGMENTS * 8 + SEGMENTS
 BATCHNORM_SIZE = 8
-
-EXACT_TERMS = 1024
-"""So many products of two signed bytes add up to at most 2**24, which 32-bit floats hold exactly."""
 
 POOL_NONE, POOL_MAX_2, POOL_MEAN_2, POOL_MAX_4, POOL_MEAN_4 = range(5)
 POOL_TOP_LEFT_2, POOL_TOP_RIGHT_2, POOL_TOP_LEFT_4, POOL_MEAN_2_STRIDE_1, POOL_MAX_2_STRIDE_1 = range(5, 10)
@@ -125,24 +123,36 @@ def run(x: Bytes, layer: Layer) -> Bytes:
 
 def convolve(x: Bytes, convolution: Convolution) -> Integers:
     """The sums, of shape (outputs, height, width): the stride is 1, a 3x3 kernel has one cell of padding around."""
+    check_fit(x, convolution)
     weights = convolution.weights
-    channels = x.shape[0]
+    padded = _padded(x, convolution)
+    shape = (weights.shape[0], *x.shape[1:])
+    of_x = input_sums(x, convolution)
+    products = _depthwise(padded, weights, shape) if convolution.depthwise else _dense(padded, weights, shape)
+    of_w = weights.reshape(weights.shape[0], -1).sum(1, dtype=np.int64)[:, None, None]
+    inputs = 1 if convolution.depthwise else x.shape[0]
+    constant = (convolution.arg_w * of_w >> convolution.shr_w) + convolution.arg_add * inputs
+    return products + (convolution.arg_x * of_x >> convolution.shr_x) + constant
+
+
+def check_fit(x: Bytes, convolution: Convolution) -> None:
+    """Raises ValueError unless the weights are for as many channels as the input has."""
+    weights, channels = convolution.weights, x.shape[0]
     wanted = 1 if convolution.depthwise else channels
     if weights.shape[1] != wanted or (convolution.depthwise and weights.shape[0] != channels):
         raise ValueError(f"weights of shape {weights.shape} do not fit an input of {channels} channels")
+
+
+def input_sums(x: Bytes, convolution: Convolution) -> Integers:
+    """The sum of the inputs under the kernel, of shape (channels or 1, height, width)."""
+    padded = _padded(x, convolution)
+    planes = padded.astype(np.int64) if convolution.depthwise else padded.sum(0, dtype=np.int64)[None]
+    return _window_sum(planes, convolution.side, x.shape[1:])
+
+
+def _padded(x: Bytes, convolution: Convolution) -> Bytes:
     edge = convolution.side // 2
-    padded = np.pad(x, ((0, 0), (edge, edge), (edge, edge)), constant_values=convolution.pad_value)
-    shape = (weights.shape[0], *x.shape[1:])
-    if convolution.depthwise:
-        products = _depthwise(padded, weights, shape)
-        of_x = _window_sum(padded.astype(np.int64), convolution.side, x.shape[1:])
-    else:
-        of_x = _window_sum(padded.sum(0, dtype=np.int64)[None], convolution.side, x.shape[1:])
-        products = _dense(padded, weights, shape, of_x)
-    of_w = weights.reshape(weights.shape[0], -1).sum(1, dtype=np.int64)[:, None, None]
-    inputs = 1 if convolution.depthwise else channels
-    constant = (convolution.arg_w * of_w >> convolution.shr_w) + convolution.arg_add * inputs
-    return products + (convolution.arg_x * of_x >> convolution.shr_x) + constant
+    return np.pad(x, ((0, 0), (edge, edge), (edge, edge)), constant_values=convolution.pad_value)
 
 
 def _window_sum(planes: Integers, side: int, shape: tuple[int, ...]) -> Integers:
@@ -172,23 +182,11 @@ def _columns(padded: npt.NDArray[np.floating], side: int, height: int, width: in
     return windows.transpose(0, 3, 4, 1, 2).reshape(-1, height * width)
 
 
-def _dense(padded: Bytes, weights: npt.NDArray[np.integer], shape: tuple[int, ...], of_x: Integers) -> Integers:
+def _dense(padded: Bytes, weights: npt.NDArray[np.integer], shape: tuple[int, ...]) -> Integers:
     outputs, height, width = shape
-    side = weights.shape[-1]
-    matrix = weights.reshape(outputs, -1)
-    if weights.dtype != np.uint8:
-        # 64-bit floats hold the sums of 16-bit weights: 2**8 * 2**16 * 9 * 2**10 < 2**53.
-        columns = _columns(padded.astype(np.float64), side, height, width)
-        return (matrix.astype(np.float64) @ columns).astype(np.int64).reshape(shape)
-    # x*w = (x-128)*(w-128) + 128*x + 128*w - 128*128: small enough for 32-bit floats, a block at a time.
-    columns = _columns(padded.astype(np.float32) - 128, side, height, width)
-    small = matrix.astype(np.float32) - 128
-    total = np.zeros((outputs, height * width), np.int64)
-    for first in range(0, columns.shape[0], EXACT_TERMS):
-        block = slice(first, first + EXACT_TERMS)
-        total += (small[:, block] @ columns[block]).astype(np.int64)
-    of_w = matrix.sum(1, dtype=np.int64)[:, None, None]
-    return total.reshape(shape) + 128 * (of_x + of_w) - 128 * 128 * columns.shape[0]
+    # 64-bit floats hold the sums of 16-bit weights: 2**8 * 2**16 * 9 * 2**10 < 2**53.
+    columns = _columns(padded.astype(np.float64), weights.shape[-1], height, width)
+    return (weights.reshape(outputs, -1).astype(np.float64) @ columns).astype(np.int64).reshape(shape)
 
 
 def normalise(sums: Integers, batchnorm: BatchNorm) -> Integers:
@@ -226,14 +224,17 @@ def pool(x: Bytes, mode: int) -> Bytes:
     if mode == POOL_NONE:
         return x
     if mode in (POOL_MEAN_2_STRIDE_1, POOL_MAX_2_STRIDE_1):
-        padded = np.pad(x, ((0, 0), (0, 1), (0, 1)))
-        cells = [padded[:, :-1, :-1], padded[:, :-1, 1:], padded[:, 1:, :-1], padded[:, 1:, 1:]]
-        if mode == POOL_MAX_2_STRIDE_1:
-            return np.maximum.reduce(cells)
-        return (sum(cell.astype(np.uint16) for cell in cells) >> 2).astype(np.uint8)  # type: ignore[union-attr]
-    side = POOL_STRIDE[mode]
-    channels, height, width = x.shape[0], x.shape[1] // side, x.shape[2] // side
-    squares = x[:, : height * side, : width * side].reshape(channels, height, side, width, side)
-    if mode in (POOL_MAX_2, POOL_MAX_4):
-        return squares.max((2, 4))
-    return (squares.sum((2, 4), dtype=np.uint16) // (side * side)).astype(np.uint8)
+        x = np.pad(x, ((0, 0), (0, 1), (0, 1)))
+        cells = [x[:, :-1, :-1], x[:, :-1, 1:], x[:, 1:, :-1], x[:, 1:, 1:]]
+    else:
+        cells = _squares(x, POOL_STRIDE[mode])
+    if mode in (POOL_MAX_2, POOL_MAX_4, POOL_MAX_2_STRIDE_1):
+        return functools.reduce(np.maximum, cells)
+    total = functools.reduce(np.add, (cell.astype(np.uint16) for cell in cells))
+    return (total // len(cells)).astype(np.uint8)
+
+
+def _squares(x: Bytes, side: int) -> list[Bytes]:
+    """For each cell of a square, an image of that cell in all squares."""
+    rows, columns = x.shape[1] // side * side, x.shape[2] // side * side
+    return [x[:, row:rows:side, column:columns:side] for row in range(side) for column in range(side)]
