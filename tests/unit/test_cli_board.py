@@ -359,7 +359,9 @@ def test_a_full_disk_leaves_no_flash_image(hello, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["--camera", "photo.png"], "later"),
+        (["--camera", "/nonesuch/photo.png"], "/nonesuch/photo.png"),
+        (["--camera", str(Path(__file__))], "no picture"),
+        (["--sensor", "ov2640"], "--camera"),
         (["--serial", "carrier-pigeon"], "known are stdio, pty"),
         (["--serial", "rfc2217:"], "TCP port"),
         (["--serial", "rfc2217:99999999"], "99999999"),
@@ -396,7 +398,7 @@ def test_an_unknown_command(k210):
 def test_help_names_every_option(k210):
     status, out, _ = k210("board", "--help")
     assert status == 0
-    names = """firmware flash flash-image sd camera lcd lcd-every serial run-for until gdb stats board
+    names = """firmware flash flash-image sd camera sensor lcd lcd-every serial run-for until gdb stats board
     reset-circuit trace trace-file press wire verbose"""
     for name in names.split():
         assert f"--{name} " in out or f"--{name}\n" in out
