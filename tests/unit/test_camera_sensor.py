@@ -481,6 +481,28 @@ def test_reset_and_power_down_pins_reach_the_sensor():
         assert firmware.sccb(1, 0x30, 0x0A) == 0x26
 
 
+def test_the_sensor_forgets_with_the_power_and_not_with_the_chips_reset():
+    with Board(camera=scene(320, 240)) as board:
+        firmware = Firmware(board)
+        for end, kept in ((board.reset, 0x40), (board.power_cycle, 0x00)):
+            firmware.route()
+            firmware.start()
+            firmware.sccb(1, 0x30, 0x11, 0x40)
+            end()
+            board.run(0.001)
+            assert not board.camera.sensor.awake
+            firmware.set("dvp", 0x10, 1 << 16 | 1 << 8)
+            firmware.route()  # now, so that its reset pin does not go low
+            assert firmware.sccb(1, 0x30, 0x11) == kept
+
+
+def test_settings_for_frames_without_length_do_not_stall():
+    bench = Bench(Ov5640).table(*OV5640_QVGA, (0x380C, 0), (0x380D, 0), (0x380E, 0), (0x380F, 0), (0x3036, 0xFF))
+    count = len(bench.starts)
+    bench.clock.advance(PS_PER_SECOND // 10)
+    assert len(bench.starts) - count <= 101
+
+
 def test_without_a_camera_nobody_answers():
     with Board() as board:
         firmware = Firmware(board)

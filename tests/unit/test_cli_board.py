@@ -16,6 +16,7 @@ from pathlib import Path
 
 import guest_words
 import pytest
+from PIL import Image
 
 from k210kit.board.board import Board, GuestCrash
 from k210kit.cli import main
@@ -89,6 +90,14 @@ def test_runs_are_the_same_to_the_instruction(k210, hello):
     first = instructions()
     assert len(first) == 2
     assert instructions() == first
+
+
+def test_a_camera_and_its_chip_are_taken(k210, hello, tmp_path):
+    Image.new("RGB", (320, 240)).save(tmp_path / "photo.png")
+    for where in (tmp_path, tmp_path / "photo.png"):
+        arguments = ("--firmware", hello, "--camera", where, "--sensor", "gc0328", "--until", "Hello")
+        assert k210("board", *arguments) == (0, "Hello\r\n", "")
+    refused(k210("board", "--camera", tmp_path, "--sensor", "retina"), "ov2640, ov5640, gc0328")
 
 
 def test_stats_are_a_table_on_standard_error(k210, hello):

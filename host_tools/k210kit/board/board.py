@@ -396,6 +396,8 @@ class Board:
             self.flash_chip.power_cut()
             if self.sd_card is not None:
                 self.sd_card.power_on()
+            if self.camera is not None:
+                self.camera.sensor.restart()
             ram = self.machine.memory.ram
             ram[:] = b"\xa5" * len(ram)
             self._request_reset(PIN_RESET)

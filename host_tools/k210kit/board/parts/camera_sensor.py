@@ -23,6 +23,8 @@ log = logging.getLogger("k210kit.board")
 
 SETTLING = PS_PER_SECOND // 1000
 """From reset, wake-up or the first clock to the first frame: the OV2640's datasheet says less than 1 ms."""
+SHORTEST = PS_PER_SECOND // 1000
+"""Of a frame: no sensor is faster, but registers may ask for it."""
 RGB565, YUV422 = "RGB565", "YUV422"
 BARS = [(255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0), (255, 0, 255), (255, 0, 0), (0, 0, 255), (0, 0, 0)]
 
@@ -131,7 +133,8 @@ class CameraSensor(I2cPart):
     @property
     def awake(self) -> bool:
         """Whether the chip has a clock and is neither in reset nor powered down."""
-        return self.pins.reset.level and not self.pins.power_down.level and self.pins.xclk.level
+        pins = self.pins
+        return pins.reset.level and not pins.power_down.level and pins.xclk.level and pins.xclk_hz() > 0
 
     def start(self, read: bool) -> bool:
         """Acknowledge the address, when awake."""
@@ -187,11 +190,11 @@ class CameraSensor(I2cPart):
         self.pins.vsync(False)
 
     def _start_frame(self) -> None:
-        if not self.pins.xclk_hz():
+        if not self.awake:
             self._stop()
             return
         timing = self.timing()
-        self._event = self.clock.after(timing.ps(timing.frame), self._start_frame)
+        self._event = self.clock.after(max(timing.ps(timing.frame), SHORTEST), self._start_frame)
         self.frame = None
         if not self.syncs:
             return
