@@ -263,6 +263,18 @@ def test_a_frame_that_breaks_off_is_not_finished():
     assert bench.dvp.frames == 0
 
 
+def test_a_new_vsync_ends_the_frame_before():
+    bench = Bench()
+    bench.configure(8, 2, DISPLAY | AUTO)
+    bench.show(on_bus(pixels(8, 2)))
+    bench.clock.advance(FIRST_LINE + LINE)
+    bench.show(on_bus(pixels(8, 2) ^ 1))
+    bench.clock.advance(LINE)
+    assert (bench.get(STS), bench.dvp.frames) == (STARTED, 0)
+    bench.clock.advance(10**10)
+    assert bench.dvp.frames == 1
+
+
 def test_settings_hold_from_the_first_line_on():
     bench = Bench()
     bench.configure(8, 2, DISPLAY | AUTO)
