@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from k210kit.board.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND
@@ -186,6 +188,41 @@ def test_maixpy_uses_card_panel_timers_and_pins(tmp_path: Path) -> None:
         assert ask(board, line) == "b'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'"
         board.send(b"import machine; machine.reset()\r")
         assert b"main.py of the card" in board.run_until("main.py of the card", 10)
+
+
+# ---- The camera
+
+PHOTO = Path(__file__).resolve().parents[3] / "shared/data/photos/dog_320x240.png"
+
+
+def difference(board: Board, grey: bool = False) -> float:
+    """Mean distance of the panel's picture from the photo, turned as the sensor's bits say."""
+    photo = Image.open(PHOTO).convert("RGB")
+    expected = np.asarray(photo.convert("L").convert("RGB") if grey else photo).astype(int)
+    assert board.camera is not None
+    asked = board.camera.sensor.picture()
+    expected = expected[:: -1 if asked.flip else 1, :: -1 if asked.mirror else 1]
+    return float(np.abs(np.asarray(board.lcd.image()).astype(int) - expected).mean())
+
+
+@pytest.mark.parametrize(("chip", "number"), [("ov2640", 0x2642), ("ov5640", 0x5640), ("gc0328", 0x9D)])
+def test_canmv_finds_each_sensor_and_takes_pictures(chip: str, number: int) -> None:
+    """Its drivers speak to the sensors over I2C2, and have all but the OV5640 send YUV422."""
+    if not PHOTO.exists():
+        pytest.skip(f"{PHOTO} is not there")
+    with Board(image("canmv/canmv_lite_v1.0.7.bin"), board="canmv", camera=PHOTO, sensor=chip) as board:
+        board.run_until(PROMPT, 60)
+        ask(board, "import sensor, lcd; lcd.init()")
+        assert f"find {chip}" in ask(board, "sensor.reset()", 20)
+        ask(board, "sensor.set_pixformat(sensor.RGB565); sensor.set_framesize(sensor.QVGA); sensor.run(1)", 20)
+        assert ask(board, "print(sensor.get_id())") == str(number)
+        ask(board, "lcd.display(sensor.snapshot())")
+        board.run(0.1)
+        assert difference(board) < 8
+        ask(board, "sensor.set_pixformat(sensor.GRAYSCALE); sensor.skip_frames(3); lcd.display(sensor.snapshot())", 20)
+        board.run(0.1)
+        assert difference(board, grey=True) < 8
+        assert difference(board) > 12
 
 
 # ---- Krux and Kboot

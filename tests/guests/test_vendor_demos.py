@@ -10,15 +10,20 @@ import logging
 import os
 import re
 import wave
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from k210kit import kmodel
 from k210kit.board.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND, Clock
 from k210kit.board.parts.i2c_bus import I2cPart
+from k210kit.kmodel.picture import through_rgb565
+from k210kit.kmodel.yolo2 import Detection, Yolo2
 
 pytestmark = pytest.mark.slow
 CMD_OFF, CMD_ON = bytes.fromhex("55aa55555555"), bytes.fromhex("55aaaaaaaaaa")
@@ -113,7 +118,7 @@ GUESTS = [
     Guest("demos/spi_slave.bin", ("spi slave init", "System start"), 1),
     Guest("demos/spi_slave_master.bin", ("spi master init", "System start", "test finish"), 4),
     Guest("demos/apu.bin", ("git id:", "init done."), 1),
-    # These need the camera or the KPU; up to there they must come.
+    # Without a camera they come up to here; what they see with one is tested below.
     Guest("demos/dvp_ov.bin", (*CAMERA, "system start"), 2, board="kd233"),
     Guest("demos/dvp_ov_m1.bin", (*CAMERA, "system start"), 2),
     Guest("demos/kpu.bin", ("flash init", *CAMERA, "system start"), 2, board="kd233"),
@@ -550,6 +555,144 @@ def test_gyroscope_is_found() -> None:
         board.attach_i2c(part, sclk=9, sda=10)
         seen = board.run_until("WHO_AM_I=0x05", 5).decode()
         assert "0x68" in seen.split("I2C SCAN END")[0]
+
+
+# ---- The camera and the KPU
+
+SHARED_PHOTOS = Path(__file__).resolve().parents[3] / "shared/data/photos"
+NET = (320, 240)
+GREEN, RED = (0, 255, 0), (255, 0, 0)
+
+
+def photo(name: str) -> Path:
+    path = SHARED_PHOTOS / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    return path
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A demo as the vendor released it (.kfpkg, with its model in the flash) and the constants of its main.c."""
+
+    name: str
+    anchors: tuple[float, ...]
+    classes: int
+
+    @property
+    def package(self) -> Path:
+        return image(f"prebuilt/vendor/{self.name}.kfpkg")
+
+    def model(self) -> kmodel.Model:
+        with zipfile.ZipFile(self.package) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(".kmodel"))
+            return kmodel.read(archive.read(name))
+
+
+FACES = Detector(
+    "face_detect", (1.889, 2.5245, 2.9465, 3.94056, 3.99987, 5.3658, 5.155437, 6.92275, 6.718375, 9.01025), 1
+)
+OBJECTS = Detector("kpu", (1.08, 1.19, 3.42, 4.41, 6.63, 11.38, 9.42, 5.11, 16.62, 10.52), 20)
+PERSON, DOG = 14, 11
+
+
+def seen(board: Board) -> np.ndarray:
+    """The AI planes of the last frame, (3, 240, 320)."""
+    dvp = board.machine.dvp
+    planes = [board.machine.read(address, 320 * 240) for address in (dvp.r_addr, dvp.g_addr, dvp.b_addr)]
+    return np.frombuffer(b"".join(planes), np.uint8).reshape(3, 240, 320)
+
+
+def check_kpu(board: Board, detector: Detector) -> list[Detection]:
+    """The last KPU layer's bytes, as the host computes them from the same planes, lie in the guest's memory.
+
+    Returns what the host's region layer finds in them.
+    """
+    results: list[np.ndarray] = []
+    (output,) = kmodel.Runtime(detector.model()).run(seen(board), lambda _layer, result: results.append(result))
+    last = next(result for result in reversed(results) if result.dtype == np.uint8)
+    assert last.tobytes() in bytes(board.machine.memory.ram)
+    return Yolo2(detector.anchors, classes=detector.classes, threshold=0.7, nms=0.3).detect(output)
+
+
+def as_shown(frame: np.ndarray) -> np.ndarray:
+    """RGB bytes as the panel shows them after RGB565."""
+    wide = frame.astype(int) >> np.array([3, 2, 3])
+    return wide << np.array([3, 2, 3]) | wide >> np.array([2, 4, 2])
+
+
+def mirrored(path: Path) -> np.ndarray:
+    """What the OV5640 sends while its mirror bits are clear, as in these demos."""
+    return np.asarray(Image.open(path).convert("RGB"))[:, ::-1]
+
+
+@pytest.mark.parametrize(("detector", "picture"), [(FACES, "dog_320x240.png"), (OBJECTS, "person_320x240.png")])
+def test_detectors_run_their_model_on_each_frame(detector: Detector, picture: str) -> None:
+    path = photo(picture)
+    with Board(detector.package, board="kd233", camera=path) as board:
+        board.run_until("ystem start", 3)
+        board.run(0.5)
+        frames, layers = board.machine.dvp.frames, board.machine.kpu.layers_run
+        assert 4 <= frames <= 16, "every frame, or every other one, of some 29 a second"
+        on_kpu = sum(layer.name.startswith("K210") for layer in detector.model().layers)
+        assert (frames - 2) * on_kpu <= layers <= frames * on_kpu
+        assert (seen(board) == through_rgb565(mirrored(path)).transpose(2, 0, 1)).all()
+        check_kpu(board, detector)
+
+
+def test_face_detect_shows_frame_after_frame(tmp_path: Path) -> None:
+    paths = [photo("dog_320x240.png"), photo("person_320x240.png")]
+    for number, path in enumerate(paths):
+        (tmp_path / f"{number}.png").write_bytes(path.read_bytes())
+    expected = [as_shown(mirrored(path)) for path in paths]
+    shown: set[int] = set()
+    with Board(FACES.package, board="kd233", camera=tmp_path) as board:
+        board.run_until("System start", 3)
+        for _ in range(100):
+            board.run(0.005)
+            panel = np.asarray(board.lcd.image())
+            shown |= {number for number, frame in enumerate(expected) if (panel == frame).all()}
+    assert shown == {0, 1}, "no face in either, so nothing is drawn"
+
+
+def box_is_shown(panel: np.ndarray, found: Detection, colour: tuple[int, int, int], length: int) -> bool:
+    """Whether near each side of the box a line of that colour runs, from its lower corners on, at least so long."""
+    left, _, right, bottom = (round(value) for value in found.net_box(NET))
+    ours = (panel == np.array(colour)).all(axis=2)
+    rows = slice(max(bottom - length, 0), min(bottom - 2, 238))
+    sides = [ours[rows, max(x - 3, 0) : x + 4].any(axis=1).all() for x in (max(left, 1), min(right, 318))]
+    columns = slice(max(left, 1) + 2, max(left, 1) + length)
+    sides.append(ours[max(min(bottom, 238) - 4, 0) : bottom + 4, columns].any(axis=0).all())
+    return all(sides)
+
+
+def await_boxes(board: Board, found: list[Detection], colours: list[tuple[int, int, int]], length: int) -> None:
+    """The panel shows all boxes within some frames (a new picture covers them for a moment)."""
+    for _ in range(100):
+        board.run(0.005)
+        panel = np.asarray(board.lcd.image())
+        if all(box_is_shown(panel, each, colour, length) for each, colour in zip(found, colours, strict=True)):
+            return
+    pytest.fail(f"the panel does not show {found}")
+
+
+def test_kpu_demo_frames_a_person_and_a_dog() -> None:
+    with Board(OBJECTS.package, board="kd233", camera=photo("person_320x240.png")) as board:
+        board.run_until("system start", 3)
+        board.run(0.3)
+        found = sorted(check_kpu(board, OBJECTS), key=lambda each: each.cls)
+        assert [each.cls for each in found] == [DOG, PERSON]
+        await_boxes(board, found, [GREEN, RED], 10)
+
+
+def test_face_detect_marks_a_face() -> None:
+    """Needs photos/faces.png in K210_GUESTS, a picture with a face in front view."""
+    with Board(FACES.package, board="kd233", camera=image("photos/faces.png")) as board:
+        board.run_until("System start", 3)
+        board.run(0.3)
+        found = check_kpu(board, FACES)
+        assert found, "no face in the picture"
+        await_boxes(board, found, [RED] * len(found), 6)
 
 
 # ---- Supervisor-mode kernels: the part that runs in machine mode

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import guest_words
 import pytest
+from PIL import Image
 
 from k210kit.board.board import Board, GuestCrash
 from k210kit.cli import main
@@ -89,6 +90,14 @@ def test_runs_are_the_same_to_the_instruction(k210, hello):
     first = instructions()
     assert len(first) == 2
     assert instructions() == first
+
+
+def test_a_camera_and_its_chip_are_taken(k210, hello, tmp_path):
+    Image.new("RGB", (320, 240)).save(tmp_path / "photo.png")
+    for where in (tmp_path, tmp_path / "photo.png"):
+        arguments = ("--firmware", hello, "--camera", where, "--sensor", "gc0328", "--until", "Hello")
+        assert k210("board", *arguments) == (0, "Hello\r\n", "")
+    refused(k210("board", "--camera", tmp_path, "--sensor", "retina"), "ov2640, ov5640, gc0328")
 
 
 def test_stats_are_a_table_on_standard_error(k210, hello):
@@ -359,7 +368,9 @@ def test_a_full_disk_leaves_no_flash_image(hello, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["--camera", "photo.png"], "later"),
+        (["--camera", "/nonesuch/photo.png"], "/nonesuch/photo.png"),
+        (["--camera", str(Path(__file__))], "no picture"),
+        (["--sensor", "ov2640"], "--camera"),
         (["--serial", "carrier-pigeon"], "known are stdio, pty"),
         (["--serial", "rfc2217:"], "TCP port"),
         (["--serial", "rfc2217:99999999"], "99999999"),
@@ -396,7 +407,7 @@ def test_an_unknown_command(k210):
 def test_help_names_every_option(k210):
     status, out, _ = k210("board", "--help")
     assert status == 0
-    names = """firmware flash flash-image sd camera lcd lcd-every serial run-for until gdb stats board
+    names = """firmware flash flash-image sd camera sensor lcd lcd-every serial run-for until gdb stats board
     reset-circuit trace trace-file press wire verbose"""
     for name in names.split():
         assert f"--{name} " in out or f"--{name}\n" in out

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from k210kit.board import crash, profiles, rom
 from k210kit.board.core.clock import PS_PER_SECOND
@@ -24,6 +24,8 @@ from k210kit.board.parts import sd_image
 from k210kit.board.parts.audio import AudioSource, WavSink, WavSource
 from k210kit.board.parts.axp import Axp
 from k210kit.board.parts.button import Button
+from k210kit.board.parts.camera_socket import CameraSocket
+from k210kit.board.parts.camera_source import CameraSource
 from k210kit.board.parts.ft6x36 import Ft6x36
 from k210kit.board.parts.i2c_bus import I2cPart
 from k210kit.board.parts.i2c_wires import I2cWires
@@ -59,11 +61,12 @@ class Board:
     """A virtual K210 board.
 
     `firmware` is a .bin (raw or with boot header), .elf or .kfpkg, or its bytes; `flash` maps offsets to files or
-    bytes; `flash_image` is the whole 16 MiB chip as a file, kept across runs; `sd` is an image file
-    or a folder made into a FAT image; `serial` is "memory" (read `output`, call `send`), "stdio",
-    "pty" or "rfc2217:PORT"; `board` names the wiring (profiles.PROFILES); with `strict` ("registers" or
-    "all") accesses trap that the chip's documentation does not cover (core/strict.py). Use it as a context manager. Raises K210Error for bad input before
-    anything is written.
+    bytes; `flash_image` is the whole 16 MiB chip as a file, kept across runs; `sd` is an image file or a folder made
+    into a FAT image; `camera` is what the camera sees (a photo, a folder of photos, arrays: see CameraSource), without
+    it there is none, and `sensor` its chip if not the board's usual one; `serial` is "memory" (read `output`, call
+    `send`), "stdio", "pty" or "rfc2217:PORT"; `board` names the wiring (profiles.PROFILES); with `strict` ("registers"
+    or "all") accesses trap that the chip's documentation does not cover (core/strict.py). Use it as a context manager.
+    Raises K210Error for bad input before anything is written.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class Board:
         *,
         flash_image: str | Path | None = None,
         sd: str | Path | None = None,
+        camera: str | Path | CameraSource | Any = None,
+        sensor: str | None = None,
         lcd: str | Path | None = None,
         lcd_every: float | None = None,
         serial: str = "memory",
@@ -103,12 +108,15 @@ class Board:
         self._endpoint: SerialEndpoint | None = None
         self._server: Rfc2217Endpoint | None = None
         self.sd_card: SdCard | None = None
+        self.camera: CameraSocket | None = None
         self.laps = Laps(self.machine, [self.flash_chip])
         self.flash_chip.on_wait = self.laps.hint
         self._faults = crash.FaultWatch(self.machine, self._crashed)
         self.debugger: Debugger | None = None
         try:
             self._wire_parts(sd)
+            if camera is not None:
+                self._plug_camera(camera, sensor or self.profile.sensor)
             if lcd is not None:
                 _check_writable(Path(lcd))
             if gdb is not None:
@@ -179,6 +187,14 @@ class Board:
         self.buttons = {name: Button(pads[pad]) for name, pad in profile.buttons.items()}
         self._circuit.reset.listen(self._reset_line_changed)
         self._circuit.boot.listen(lambda low: pads[profile.buttons["boot"]].drive(False if low else None, self))
+
+    def _plug_camera(self, camera: str | Path | CameraSource | Any, sensor: str) -> None:
+        machine, pads = self.machine, self.profile.camera
+        source = camera if isinstance(camera, CameraSource) else CameraSource(camera)
+        self.camera = CameraSocket(
+            machine.clock, machine.fpioa, machine.dvp, machine.sysctl.spi_dvp_data, pads, sensor, source
+        )
+        machine.i2c_parts.append((self.camera.sensor, pads.sccb_sclk, pads.sccb_sda))
 
     @staticmethod
     def _insert_card(source: str | Path) -> SdCard:
@@ -380,6 +396,8 @@ class Board:
             self.flash_chip.power_cut()
             if self.sd_card is not None:
                 self.sd_card.power_on()
+            if self.camera is not None:
+                self.camera.sensor.restart()
             ram = self.machine.memory.ram
             ram[:] = b"\xa5" * len(ram)
             self._request_reset(PIN_RESET)

@@ -21,8 +21,17 @@ from k210kit.board.devices.aes import Aes
 from k210kit.board.devices.clint import Clint
 from k210kit.board.devices.debug_module import DebugModule
 from k210kit.board.devices.dmac import Dmac
+from k210kit.board.devices.dvp import Dvp
 from k210kit.board.devices.fft import Fft
-from k210kit.board.devices.fpioa import Fpioa
+from k210kit.board.devices.fpioa import (
+    CMOS_PWDN,
+    CMOS_RST,
+    CMOS_VSYNC,
+    CMOS_XCLK,
+    SCCB_SCLK,
+    SCCB_SDA,
+    Fpioa,
+)
 from k210kit.board.devices.gpio import Gpio
 from k210kit.board.devices.gpiohs import Gpiohs
 from k210kit.board.devices.i2c import I2c
@@ -38,7 +47,6 @@ from k210kit.board.devices.sysctl import CRYSTAL_HZ, Sysctl
 from k210kit.board.devices.timer import Timer
 from k210kit.board.devices.uart import Uart
 from k210kit.board.devices.uarths import Uarths
-from k210kit.board.devices.unimplemented import Unimplemented
 from k210kit.board.devices.wdt import Wdt
 from k210kit.board.parts.i2c_bus import I2cPart
 from k210kit.board.parts.spi_bus import SPI0_PINS, SPI1_PINS, PadWiring
@@ -332,8 +340,26 @@ class Machine:
                 clk=sysctl.clock_of("ai"),
             )
         )
-        # Extent: dvp.h of the Kendryte standalone SDK.
-        self._add(Unimplemented("dvp", clock, 0x2C))
+        self.dvp = self._add(
+            Dvp(
+                "dvp",
+                clock,
+                bus=self,
+                irq=self._irq("dvp"),
+                clk=sysctl.clock_of("dvp"),
+                apb=sysctl.clock_of("apb1"),
+                vsync=self.fpioa.input(CMOS_VSYNC),
+                xclk=self.fpioa.output(CMOS_XCLK),
+                reset_pin=self.fpioa.output(CMOS_RST),
+                power_down_pin=self.fpioa.output(CMOS_PWDN),
+                sccb=self._sccb_parts,
+            )
+        )
+
+    def _sccb_parts(self) -> list[I2cPart]:
+        """The parts on the pads that carry the camera interface's own control bus."""
+        sclk, sda = self.fpioa.pad_of(SCCB_SCLK), self.fpioa.pad_of(SCCB_SDA)
+        return self.i2c_parts_on(sclk, sda) if sclk is not None and sda is not None else []
 
     def _add(self, device: D) -> D:
         self.devices[device.name] = device

@@ -35,12 +35,26 @@ class I2cPads:
 
 
 @dataclass(frozen=True)
+class CameraPads:
+    """Pads of the camera module; its eight data lines are SPI0's."""
+
+    pclk: int = 47
+    xclk: int = 46
+    href: int = 45
+    power_down: int = 44
+    vsync: int = 43
+    reset: int = 42
+    sccb_sclk: int = 41
+    sccb_sda: int = 40
+
+
+@dataclass(frozen=True)
 class Profile:
-    """A board: console, card slot, panel, keys, parts on I2C.
+    """A board: console, card slot, panel, keys, parts on I2C, and where a camera goes.
 
     `lcd.mosi` is the data pad of a serial panel; without it the panel hangs on SPI0's eight data lines. The rest of
     `lcd_*` is as LcdPanel takes it: `lcd_upright` is the MADCTL value for an upright picture, `lcd_glass` the visible
-    part, `lcd_memory` the frame memory's columns and rows.
+    part, `lcd_memory` the frame memory's columns and rows. `sensor` names the camera's chip (camera_socket.SENSORS).
     """
 
     console_rx: int = 4
@@ -54,6 +68,8 @@ class Profile:
     lcd_upright: int = LANDSCAPE
     lcd_glass: tuple[int, int, int, int] | None = None
     lcd_memory: tuple[int, int] = (COLUMNS, ROWS)
+    camera: CameraPads = CameraPads()
+    sensor: str = "ov2640"
     i2c: tuple[I2cPads, ...] = ()
     reset_circuit: str = "dan"
     buttons: dict[str, int] = field(default_factory=lambda: {"boot": 16})
@@ -72,6 +88,8 @@ PROFILES = {
         lcd_reset=None,
         lcd_bgr=True,
         lcd_upright=0x20,
+        camera=CameraPads(pclk=15, xclk=14, href=17, power_down=13, vsync=12, reset=11, sccb_sclk=10, sccb_sda=9),
+        sensor="ov5640",
         reset_circuit="kd233",
         buttons={"boot": 16, "key": 26},
     ),

@@ -103,7 +103,8 @@ class PipedInput:
 @click.option("--flash", "pieces", metavar="FILE@OFFSET", type=FlashPiece(), multiple=True, help="More flash contents.")
 @click.option("--flash-image", metavar="FILE", help="The whole flash chip as a file, kept across runs.")
 @click.option("--sd", metavar="DIR|IMAGE", help="A card in the slot: a folder, or a card's image.")
-@click.option("--camera", metavar="PHOTO|DIR|VIDEO", help="What the camera sees (comes with a later version).")
+@click.option("--camera", metavar="PHOTO|DIR", help="What the camera sees: a photo, or a folder's, a frame each.")
+@click.option("--sensor", metavar="NAME", help="The camera's chip: ov2640, ov5640 or gc0328 (default: the board's).")
 @click.option("--lcd", metavar="FILE.png", help="Where to leave a picture of the LCD at the end.")
 @click.option("--lcd-every", metavar="SECONDS", type=float, help="Write it anew after so many virtual seconds.")
 @click.option("--serial", metavar="stdio|pty|rfc2217:PORT", default="stdio", show_default=True, help="The console.")
@@ -141,8 +142,8 @@ def command(**options: Any) -> int:
 
 def _check(options: dict[str, Any]) -> None:
     """Refuse what cannot be meant, before anything is opened."""
-    if options["camera"] is not None:
-        raise K210Error("--camera: this version has no camera yet; it comes with a later one, so leave the option out")
+    if options["sensor"] is not None and options["camera"] is None:
+        raise K210Error("--sensor needs --camera PHOTO|DIR, which says what it sees")
     if options["lcd_every"] is not None and options["lcd"] is None:
         raise K210Error("--lcd-every needs --lcd FILE.png, which says where the pictures go")
     if options["trace_file"] is not None and options["trace"] is None:
@@ -173,6 +174,8 @@ def _run(options: dict[str, Any]) -> int:
         _flash(options["pieces"]),
         flash_image=options["flash_image"],
         sd=options["sd"],
+        camera=options["camera"],
+        sensor=options["sensor"],
         lcd=options["lcd"],
         lcd_every=options["lcd_every"],
         serial=options["serial"],
