@@ -38,8 +38,8 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
-	$(BIN)/cmake-format --check $(CMAKE_SOURCES)
+	@$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+	@$(BIN)/cmake-format --check $(CMAKE_SOURCES)
 
 bench: $(VENV)/.installed firmware
 	$(SUITE_ENV) $(BIN)/python -m benchmarks

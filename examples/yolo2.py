@@ -23,8 +23,17 @@ print("model loaded in", time.ticks_diff(time.ticks_us(), start) // 1000, "ms")
 
 # Boxes in pixels of the model's input, where the picture stands in the upper left corner.
 kpu.init_yolo2(
-    ANCHORS, anchor_num=len(ANCHORS) // 2, img_w=NET[0], img_h=NET[1], net_w=NET[0], net_h=NET[1],
-    layer_w=GRID[0], layer_h=GRID[1], threshold=THRESHOLD, nms_value=NMS, classes=CLASSES,
+    ANCHORS,
+    anchor_num=len(ANCHORS) // 2,
+    img_w=NET[0],
+    img_h=NET[1],
+    net_w=NET[0],
+    net_h=NET[1],
+    layer_w=GRID[0],
+    layer_h=GRID[1],
+    threshold=THRESHOLD,
+    nms_value=NMS,
+    classes=CLASSES,
 )
 
 start = time.ticks_us()
@@ -32,6 +41,6 @@ kpu.run_with_output(PHOTO)
 print("picture read and run in", time.ticks_diff(time.ticks_us(), start) // 1000, "ms")
 
 for x, y, w, h, which, probability in kpu.regionlayer_yolo2():
-    print("class {} probability {:.4f} at {} {} size {} {}".format(which, probability, x, y, w, h))
+    print(f"class {which} probability {probability:.4f} at {x} {y} size {w} {h}")
 
 kpu.deinit()

@@ -2,8 +2,9 @@
 
 demo.py FIRMWARE [EXAMPLE]     on a virtual board with that firmware; EXAMPLE is examples/yolo2.py unless given
 
-Environment: PORT=/dev/ttyUSB0 runs on a real board instead (BAUD=115200). MODEL= and PHOTO= are files; ANCHORS=, LABELS=
-(with commas between), CLASSES=, THRESHOLD=, NMS= belong to the model. OUT= is the picture with boxes (out/demo.png).
+Environment: PORT=/dev/ttyUSB0 runs on a real board instead (BAUD=115200). MODEL= and PHOTO= are files; ANCHORS=,
+LABELS= (with commas between), CLASSES=, THRESHOLD=, NMS= belong to the model. OUT= is the picture with boxes
+(out/demo.png).
 """
 
 from __future__ import annotations
@@ -217,9 +218,10 @@ def report(job: Job, printed: str, net: tuple[int, int]) -> None:
         print(f"nothing found above {job.threshold:g}")
     out = Path(os.environ.get("OUT") or "out/demo.png")
     out.parent.mkdir(parents=True, exist_ok=True)
-    enlarged = photo if photo.width >= 640 else photo.resize((photo.width * 2, photo.height * 2), Image.Resampling.LANCZOS)
-    grow = enlarged.width / photo.width
-    boxes.draw(enlarged, [(tuple(c * grow for c in box), which, text) for box, which, text in drawn]).save(out)
+    # Small pictures twice as large: text has room.
+    grow = 1 if photo.width >= 640 else 2
+    large = photo.resize((photo.width * grow, photo.height * grow), Image.Resampling.LANCZOS)
+    boxes.draw(large, [(tuple(c * grow for c in box), which, text) for box, which, text in drawn]).save(out)
     print(f"picture with boxes: {out}")
 
 
@@ -228,7 +230,7 @@ def main(firmware: str, example: str = str(ROOT / "examples/yolo2.py")) -> int:
     try:
         job = Job.from_environment()
         if job is None:
-            print(f"no model: {SHARED} is not there, and neither MODEL= nor PHOTO= is given; the tour of a board instead")
+            print(f"no model: {SHARED} is not there and MODEL= and PHOTO= are not given; a tour of the board instead")
         with board_with(firmware, job) as link:
             if job is None:
                 link.run(TOUR.read_text(), shown=True)

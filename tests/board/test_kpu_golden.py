@@ -1,4 +1,4 @@
-"""Published models through maix.KPU on the whole board: every layer, the floats and the boxes, against golden vectors."""
+"""Published models through maix.KPU on the whole board, against golden vectors: every layer, the floats, the boxes."""
 
 from __future__ import annotations
 
