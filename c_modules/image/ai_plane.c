@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "ai_plane.h"
 
 // Four samples in the 16-bit lanes of a word.
@@ -31,19 +29,29 @@ static void convert(uint64_t first, uint64_t second, uint64_t out[3]) {
     out[2] = unit(bytes_of_5_bits(first & LANES(0x1f)), bytes_of_5_bits(second & LANES(0x1f)));
 }
 
-void ai_plane_from_rgb565(const uint16_t *rgb565, size_t pixels, uint8_t *planes) {
-    for (size_t at = 0; at < pixels; at += 8) {
-        size_t count = pixels - at < 8 ? pixels - at : 8;
-        uint64_t in[2] = {0}, out[3];
-        memcpy(in, rgb565 + at, count * sizeof(uint16_t));
+// As many of the first pixels as fill whole units; returns their number.
+static size_t convert_units(const uint16_t *rgb565, size_t pixels, uint8_t *planes) {
+    if (pixels % 8 || (uintptr_t)rgb565 % 8) {
+        return 0;
+    }
+    const uint64_t *in = (const uint64_t *)rgb565;
+    uint64_t *red = (uint64_t *)planes, *green = (uint64_t *)(planes + pixels), *blue = green + pixels / 8;
+    for (size_t i = 0; i < pixels / 8; i++, in += 2) {
+        uint64_t out[3];
         convert(in[0], in[1], out);
+        red[i] = out[0];
+        green[i] = out[1];
+        blue[i] = out[2];
+    }
+    return pixels;
+}
+
+void ai_plane_from_rgb565(const uint16_t *rgb565, size_t pixels, uint8_t *planes) {
+    for (size_t at = convert_units(rgb565, pixels, planes); at < pixels; at++) {
+        uint64_t out[3];
+        convert(rgb565[at], 0, out);
         for (unsigned channel = 0; channel < 3; channel++) {
-            uint8_t *to = planes + channel * pixels + at;
-            if (pixels % 8 == 0) {
-                *(uint64_t *)to = out[channel];
-            } else {
-                memcpy(to, &out[channel], count);
-            }
+            planes[channel * pixels + at] = (uint8_t)out[channel];
         }
     }
 }

@@ -18,3 +18,11 @@ target_sources(
 target_include_directories(usermod_image INTERFACE ${CMAKE_CURRENT_LIST_DIR}
                                                    ${STB_INCLUDE_DIR})
 target_link_libraries(usermod INTERFACE usermod_image)
+
+# A frame's pixels go through these.
+set_property(
+  SOURCE ${CMAKE_CURRENT_LIST_DIR}/ai_plane.c ${CMAKE_CURRENT_LIST_DIR}/fit.c
+         ${CMAKE_CURRENT_LIST_DIR}/image.c
+         ${CMAKE_CURRENT_LIST_DIR}/picture_file.c
+  APPEND
+  PROPERTY COMPILE_OPTIONS -O2)

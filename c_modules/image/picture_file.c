@@ -2,10 +2,14 @@
 
 #include "py/builtin.h"
 #include "py/gc.h"
+#include "py/mperrno.h"
 #include "py/runtime.h"
 #include "py/stream.h"
 
 #include "picture_file.h"
+
+// What is read before Ctrl-C is looked for.
+#define PIECE (64 * 1024)
 
 // Everything that is taken is on MicroPython's heap, found by the collector from the stack, so that an exception may
 // leave the decoder at any point.
@@ -32,17 +36,6 @@ static void *take_more(void *block, size_t size) {
 #define STB_IMAGE_IMPLEMENTATION
 #include "stb_image.h"
 
-static int read_bytes(void *user, char *data, int size) {
-    mp_obj_t file = user;
-    int error = 0;
-    mp_handle_pending(true); // Ctrl-C ends the reading of a picture too
-    mp_uint_t got = mp_stream_rw(file, data, (mp_uint_t)size, &error, MP_STREAM_RW_READ);
-    if (error) {
-        mp_raise_OSError(error);
-    }
-    return (int)got;
-}
-
 static mp_off_t seek(mp_obj_t file, mp_off_t offset, int whence) {
     int error;
     struct mp_stream_seek_t place = {.offset = offset, .whence = whence};
@@ -52,23 +45,29 @@ static mp_off_t seek(mp_obj_t file, mp_off_t offset, int whence) {
     return place.offset;
 }
 
-static void skip_bytes(void *user, int count) {
-    seek(user, count, MP_SEEK_CUR);
+// In pieces, between which Ctrl-C is looked for. The decoder takes bytes one by one, which is quick from memory only.
+static uint8_t *read_file(mp_obj_t path, size_t *size) {
+    mp_obj_t args[2] = {path, MP_OBJ_NEW_QSTR(MP_QSTR_rb)};
+    mp_obj_t file = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
+    *size = (size_t)seek(file, 0, MP_SEEK_END);
+    seek(file, 0, MP_SEEK_SET);
+    uint8_t *bytes = m_new(uint8_t, *size);
+    for (size_t at = 0, piece; at < *size; at += piece) {
+        int error = 0;
+        mp_handle_pending(true);
+        piece = mp_stream_rw(file, bytes + at, MIN(*size - at, PIECE), &error, MP_STREAM_RW_READ);
+        if (error || piece == 0) {
+            mp_raise_OSError(error ? error : MP_EIO);
+        }
+    }
+    mp_stream_close(file);
+    return bytes;
 }
 
-static int at_end(void *user) {
-    mp_off_t here = seek(user, 0, MP_SEEK_CUR), end = seek(user, 0, MP_SEEK_END);
-    seek(user, here, MP_SEEK_SET);
-    return here >= end;
-}
-
-static const stbi_io_callbacks callbacks = {read_bytes, skip_bytes, at_end};
-
-NORETURN static void raise_unread(mp_obj_t path, mp_obj_t file, uint32_t channels) {
+NORETURN static void raise_unread(mp_obj_t path, const uint8_t *file, size_t size, uint32_t channels) {
     const char *name = mp_obj_str_get_str(path), *reason = stbi_failure_reason();
     int width, height;
-    seek(file, 0, MP_SEEK_SET);
-    if (strcmp(reason, "outofmem") == 0 && stbi_info_from_callbacks(&callbacks, file, &width, &height, NULL)) {
+    if (strcmp(reason, "outofmem") == 0 && stbi_info_from_memory(file, (int)size, &width, &height, NULL)) {
         gc_info_t info;
         gc_info(&info);
         mp_raise_msg_varg(&mp_type_MemoryError,
@@ -81,14 +80,14 @@ NORETURN static void raise_unread(mp_obj_t path, mp_obj_t file, uint32_t channel
 }
 
 picture_t picture_read(mp_obj_t path, uint32_t channels) {
-    mp_obj_t args[2] = {path, MP_OBJ_NEW_QSTR(MP_QSTR_rb)};
-    mp_obj_t file = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_builtin_open_obj), 2, 0, args);
+    size_t size;
     int width, height;
-    uint8_t *bytes = stbi_load_from_callbacks(&callbacks, file, &width, &height, NULL, (int)channels);
+    uint8_t *file = read_file(path, &size);
+    uint8_t *bytes = stbi_load_from_memory(file, (int)size, &width, &height, NULL, (int)channels);
     if (bytes == NULL) {
-        raise_unread(path, file, channels);
+        raise_unread(path, file, size, channels);
     }
-    mp_stream_close(file);
+    m_del(uint8_t, file, size);
     return (picture_t){bytes, (uint32_t)width, (uint32_t)height, channels};
 }
 
