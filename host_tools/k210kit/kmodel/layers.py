@@ -1,6 +1,6 @@
 """What the layers that the processor runs compute, on arrays; the KPU's own is in board.kpu.
 
-Source of versions 3's: Kendryte standalone SDK, drivers/kpu.c; sums are taken one after the other in 32 bits, as there.
+Source of version 3's: Kendryte standalone SDK, drivers/kpu.c; sums are taken one after the other in 32 bits, as there.
 """
 
 from __future__ import annotations
