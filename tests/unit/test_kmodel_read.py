@@ -16,7 +16,7 @@ from kmodel_layers import SHARED
 
 from k210kit.errors import K210Error
 from k210kit.kmodel import Runtime, describe, load, read
-from k210kit.kmodel.version3 import NAMES, PARSERS
+from k210kit.kmodel.version3_layers import NAMES, PARSERS
 
 MODELS = w.small_models()
 SOFTMAX = MODELS["softmax"]

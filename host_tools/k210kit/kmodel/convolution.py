@@ -14,7 +14,7 @@ from k210kit.board.kpu.prepared import Prepared
 from k210kit.kmodel.model import BYTE, KpuImage, Layer, Region
 
 if TYPE_CHECKING:
-    from k210kit.kmodel.version3 import Body
+    from k210kit.kmodel.body import Body
 
 ALIGNMENT, DMA_UNIT = 8, 8
 """Of parameters in the file, and of what a DMA channel moves at a time."""

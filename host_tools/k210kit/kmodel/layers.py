@@ -1,6 +1,6 @@
 """What the layers that the processor runs compute, on arrays; the KPU's own is in board.kpu.
 
-Source of versions 3's: Kendryte standalone SDK, drivers/kpu.c; sums are taken one after the other in 32 bits, as there.
+Source of version 3's: Kendryte standalone SDK, drivers/kpu.c; sums are taken one after the other in 32 bits, as there.
 """
 
 from __future__ import annotations
@@ -113,11 +113,11 @@ def average_pool(x: Floats, out_size: Size, kernel: Size, stride: Size, padding:
 
 
 def quantize(x: Floats, scale: float, bias: float) -> Bytes:
-    """Floats to bytes, halves away from zero; NaN becomes 0."""
+    """Floats to bytes, halves away from zero; NaN becomes 255, as the chip's conversion to int makes it its largest."""
     value = (x - np.float32(bias)) * (np.float32(1) / np.float32(scale))
     whole: Floats = np.trunc(value)
     whole = np.where(np.abs(value - whole) >= 0.5, whole + np.copysign(np.float32(1), value), whole)
-    whole = np.nan_to_num(whole, nan=0, posinf=255, neginf=0)
+    whole = np.nan_to_num(whole, nan=255, posinf=255, neginf=0)
     return whole.clip(0, 255).astype(np.uint8)
 
 
