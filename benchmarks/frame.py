@@ -1,7 +1,7 @@
 """A frame of a detector on the board, step by step: CPU instructions outside the KPU, and modelled time.
 
-Where K210_GUESTS has CanMV's image, the same program runs on that beside ours. Its waiting for the KPU spins, so the KPU
-takes no time while instructions are counted.
+Where K210_GUESTS has CanMV's image, the same program runs on that beside ours. Its waiting for the KPU spins, so
+the KPU takes no time while instructions are counted.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ add_library(
   ${K210_DIR}/src/i2s.c
   ${K210_DIR}/src/iomem.c
   ${K210_DIR}/src/kpu.c
+  ${K210_DIR}/src/memory.c
   ${K210_DIR}/src/misaligned.c
   ${K210_DIR}/src/plic.c
   ${K210_DIR}/src/pwm.c
@@ -56,6 +57,17 @@ target_compile_options(
          -mstrict-align
          $<$<COMPILE_LANGUAGE:C>:-g>)
 target_compile_options(k210 PRIVATE -Wall -Wextra -Werror)
+# What every transfer and every look at the time goes through.
+set_property(
+  SOURCE ${K210_DIR}/src/dmac.c ${K210_DIR}/src/kpu.c ${K210_DIR}/src/sdcard.c
+         ${K210_DIR}/src/spi.c ${K210_DIR}/src/sysctl.c
+  APPEND
+  PROPERTY COMPILE_OPTIONS -O2)
+# Its loops are not to become calls of themselves.
+set_property(
+  SOURCE ${K210_DIR}/src/memory.c
+  APPEND
+  PROPERTY COMPILE_OPTIONS -O2 -fno-builtin -fno-tree-loop-distribute-patterns)
 target_link_options(
   k210
   PUBLIC

@@ -192,6 +192,9 @@ bool spi_receive_bytes(spi_device_num_t spi_num, spi_chip_select_t chip_select, 
 bool spi_exchange_bytes(
     spi_device_num_t spi_num, spi_chip_select_t chip_select, const uint8_t *tx_buff, uint8_t *rx_buff, size_t length);
 
+// Exchanges one byte where spi_init() has set frames of 8 bits on one line; with little besides.
+bool spi_exchange_byte(spi_device_num_t spi_num, spi_chip_select_t chip_select, uint8_t out, uint8_t *in);
+
 // Any of the modes, frames as words. With `cb` it returns at once and the callback comes from the
 // interrupt when all is over; the next transfer on the same controller waits for that. Both ways at
 // once then takes equal lengths, and what is received an uncached buffer.

@@ -649,6 +649,27 @@ bool spi_exchange_bytes(
     return run(job);
 }
 
+bool spi_exchange_byte(spi_device_num_t spi_num, spi_chip_select_t chip_select, uint8_t out, uint8_t *in) {
+    volatile spi_t *s = spi[spi_num];
+    limit_t limit = {0};
+    bool good = wait_pending(spi_num);
+    s->ssienr = 0;
+    set_transfer_mode(spi_num, SPI_TMOD_TRANS_RECV);
+    s->dmacr = 0;
+    s->ssienr = 1;
+    s->dr[0] = out;
+    s->ser = 1u << chip_select;
+    while (good && !(s->sr & SPI_SR_RX_NOT_EMPTY)) {
+        good = !is_over(&limit, spi_num, 1);
+    }
+    if (good) {
+        *in = (uint8_t)s->dr[0];
+    }
+    s->ser = 0;
+    s->ssienr = 0;
+    return good;
+}
+
 // Transfers that end in the interrupt.
 
 static int on_end(void *ctx) {

@@ -190,9 +190,19 @@ uint32_t sysctl_pll_get_freq(sysctl_pll_t pll) {
     if (pll >= SYSCTL_PLL_MAX) {
         return 0;
     }
+    // Asked for at every look at the time, and divisions are slow: the last answer is kept. Its key is written last, so
+    // that an interrupt or the other hart finds it whole or not at all.
+    static volatile struct {
+        uint32_t value, input, freq;
+    } last[SYSCTL_PLL_MAX];
     uint32_t value = sysctl->pll[pll], input = pll_input(pll);
-    uint32_t nr = (value & 15) + 1, nf = (value >> 4 & 63) + 1, od = (value >> 10 & 15) + 1;
-    return value & SYSCTL_PLL_BYPASS ? input : (uint32_t)((uint64_t)input * nf / nr / od);
+    if (value != last[pll].value || input != last[pll].input) {
+        uint32_t nr = (value & 15) + 1, nf = (value >> 4 & 63) + 1, od = (value >> 10 & 15) + 1;
+        last[pll].freq = value & SYSCTL_PLL_BYPASS ? input : (uint32_t)((uint64_t)input * nf / nr / od);
+        last[pll].input = input;
+        last[pll].value = value;
+    }
+    return last[pll].freq;
 }
 
 uint32_t sysctl_cpu_get_freq(void) {
@@ -209,7 +219,6 @@ static uint32_t selected(sysctl_clock_select_t select) {
 }
 
 uint32_t sysctl_clock_get_freq(sysctl_clock_t clock) {
-    uint32_t pll0 = sysctl_pll_get_freq(SYSCTL_PLL0), pll2 = sysctl_pll_get_freq(SYSCTL_PLL2);
     uint32_t aclk = sysctl_cpu_get_freq();
     switch (clock) {
         case SYSCTL_CLOCK_IN0:
@@ -246,13 +255,13 @@ uint32_t sysctl_clock_get_freq(sysctl_clock_t clock) {
         case SYSCTL_CLOCK_APB2:
             return divided(aclk, SYSCTL_THRESHOLD_APB2, 1);
         case SYSCTL_CLOCK_I2S0 ... SYSCTL_CLOCK_I2S2:
-            return divided(pll2, SYSCTL_THRESHOLD_I2S0 + (clock - SYSCTL_CLOCK_I2S0), 2);
+            return divided(sysctl_pll_get_freq(SYSCTL_PLL2), SYSCTL_THRESHOLD_I2S0 + (clock - SYSCTL_CLOCK_I2S0), 2);
         case SYSCTL_CLOCK_WDT0 ... SYSCTL_CLOCK_WDT1:
             return divided(SYSCTL_CLOCK_FREQ_IN0, SYSCTL_THRESHOLD_WDT0 + (clock - SYSCTL_CLOCK_WDT0), 2);
         case SYSCTL_CLOCK_SPI0 ... SYSCTL_CLOCK_SPI2:
-            return divided(pll0, SYSCTL_THRESHOLD_SPI0 + (clock - SYSCTL_CLOCK_SPI0), 2);
+            return divided(sysctl_pll_get_freq(SYSCTL_PLL0), SYSCTL_THRESHOLD_SPI0 + (clock - SYSCTL_CLOCK_SPI0), 2);
         case SYSCTL_CLOCK_I2C0 ... SYSCTL_CLOCK_I2C2:
-            return divided(pll0, SYSCTL_THRESHOLD_I2C0 + (clock - SYSCTL_CLOCK_I2C0), 2);
+            return divided(sysctl_pll_get_freq(SYSCTL_PLL0), SYSCTL_THRESHOLD_I2C0 + (clock - SYSCTL_CLOCK_I2C0), 2);
         case SYSCTL_CLOCK_SPI3:
             return divided(selected(SYSCTL_CLOCK_SELECT_SPI3), SYSCTL_THRESHOLD_SPI3, 2);
         case SYSCTL_CLOCK_TIMER0 ... SYSCTL_CLOCK_TIMER2: {
