@@ -68,7 +68,9 @@ class Traffic(NamedTuple):
 
     def since(self, earlier: Traffic) -> Traffic:
         """What has come between."""
-        return Traffic(*(now - then for now, then in zip(self, earlier, strict=True)))
+        return Traffic(
+            self.to_board - earlier.to_board, self.from_board - earlier.from_board, self.seconds - earlier.seconds
+        )
 
 
 class Board:
