@@ -27,7 +27,13 @@ class Compiled:
 
 
 def compile_model(
-    source: str | Path | onnx.ModelProto, pictures: npt.NDArray[np.uint8], *, mean: float = 0.0, std: float = 1.0
+    source: str | Path | onnx.ModelProto,
+    pictures: npt.NDArray[np.uint8],
+    *,
+    mean: float = 0.0,
+    std: float = 1.0,
+    method: str = "minmax",
+    correct_bias: bool = True,
 ) -> Compiled:
     """Compile a network that takes pictures as floats (byte - mean) / std.
 
@@ -42,10 +48,12 @@ def compile_model(
         raise K210Error(
             f"calibration pictures have the shape {pictures.shape}, (n, {', '.join(map(str, wanted))}) is wanted"
         )
-    ranges = calibration.ranges(calibration.Reference(simple, 1 / std, -mean / std), pictures)
+    seen = calibration.observe(calibration.Reference(simple, 1 / std, -mean / std), pictures)
+    ranges = {name: getattr(value, method)() for name, value in seen.items()}
+    means = {name: value.means.astype(np.float64) for name, value in seen.items()} if correct_bias else {}
     stages, network = stages_of(network)
     scales = _scales(stages, network, ranges, Scale(1 / std, round(mean)))
-    lowering = lower(network, stages, scales, ranges | _sums(stages, network, ranges, scales))
+    lowering = lower(network, stages, scales, ranges | _sums(stages, network, ranges, scales), means)
     data = lowering.finish()
     return Compiled(data, tuple((layer.name, layer.what, layer.shape) for layer in lowering.layers), network)
 

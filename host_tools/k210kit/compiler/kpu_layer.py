@@ -11,11 +11,14 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from k210kit.board.kpu.layout import RowLayout
 from k210kit.compiler.activation_table import make_table
-from k210kit.compiler.quantization import ZERO_WEIGHT, Scale, quantize_weights
+from k210kit.compiler.quantization import ZERO_WEIGHT, Scale, Weights, quantize_weights
 from k210kit.compiler.stages import KpuStage
+
+Doubles = npt.NDArray[np.float64]
 
 MOST_MUL, MOST_SHIFT, MOST_ADD = (1 << 23) - 1, 15, (1 << 31) - 1
 UNIT_BITS = 26
@@ -38,15 +41,23 @@ class Parameters:
     arg_add: int
 
 
-def parameters(stage: KpuStage, before: tuple[float, float], source: Scale, target: Scale) -> Parameters:
-    """For a stage whose sums run from before[0] to before[1] ahead of the activation."""
+def parameters(
+    stage: KpuStage, before: tuple[float, float], source: Scale, target: Scale, means: Doubles | None = None
+) -> Parameters:
+    """For a stage whose sums run from before[0] to before[1] ahead of the activation.
+
+    With the input channels' `means` the bias makes good what rounding the weights adds to a channel's mean.
+    """
     weights = quantize_weights(stage.weights)
+    biases = stage.bias.astype(np.float64)
+    if means is not None:
+        biases = biases - _mean_error(stage, weights, means)
     low, high = min(before[0], 0.0), max(before[1], 0.0)
     # Beyond what calibration has seen numbers go on, into the same bytes.
     reach = max(-low, high, 1e-6)
     unit = reach / (1 << UNIT_BITS)
     words = [
-        _batchnorm(source.step * step / unit, bias / unit) for step, bias in zip(weights.steps, stage.bias, strict=True)
+        _batchnorm(source.step * step / unit, bias / unit) for step, bias in zip(weights.steps, biases, strict=True)
     ]
     taps = stage.weights.shape[2] * stage.weights.shape[3]
     return Parameters(
@@ -58,6 +69,13 @@ def parameters(stage: KpuStage, before: tuple[float, float], source: Scale, targ
         arg_w=-source.zero,
         arg_add=ZERO_WEIGHT * source.zero * taps,
     )
+
+
+def _mean_error(stage: KpuStage, weights: Weights, means: Doubles) -> Doubles:
+    """What the rounding of weights adds to each output channel in the mean."""
+    steps = weights.steps[:, None, None, None]
+    error = ((weights.data.astype(np.float64) - ZERO_WEIGHT) * steps - stage.weights).sum((2, 3))
+    return error[:, 0] * means if stage.depthwise else error @ means
 
 
 def _batchnorm(factor: float, bias: float) -> int:

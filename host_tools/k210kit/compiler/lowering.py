@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from k210kit.board.kpu.layer import LINE
 from k210kit.board.kpu.layout import RowLayout
@@ -28,6 +29,8 @@ REQUANTIZE, SOFTMAX, QUANTIZED_CONCAT, FULLY_CONNECTED, QUANTIZED_RESIZE = 13, 1
 CONVOLUTION, UPLOAD = 10240, 10243
 
 Ranges = dict[str, tuple[float, float]]
+Means = dict[str, npt.NDArray[np.float64]]
+"""Of each channel."""
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Lowering:
     network: net.Network
     scales: dict[str, Scale]
     ranges: Ranges
+    means: Means
     layers: list[Layer] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
     images: list[Buffer] = field(default_factory=list)
@@ -173,7 +177,11 @@ class Lowering:
         held = self.held[stage.output] = Held(image=target, made_at=at)
         shape, out_shape = self._image_shape(stage.input), self._image_shape(stage.output)
         p = kpu_layer.parameters(
-            stage, self._before_activation(stage), self.scales[stage.input], self.scales[stage.output]
+            stage,
+            self._before_activation(stage),
+            self.scales[stage.input],
+            self.scales[stage.output],
+            self.means.get(stage.input),
         )
         if -(-out_shape[0] * (len(p.weights) // out_shape[0]) // kpu_layer.LOAD_BYTES) > kpu_layer.MOST_LOADS:
             raise K210Error(
@@ -341,9 +349,11 @@ def addition(one: Scale, other: Scale, target: Scale) -> tuple[int, ...]:
     return more, ma, 0, 0, mb, 0, target.zero - whole, 1, shift
 
 
-def lower(network: net.Network, stages: list[Stage], scales: dict[str, Scale], ranges: Ranges) -> Lowering:
-    """All layers of a network. Raises K210Error."""
-    lowering = Lowering(network, scales, ranges)
+def lower(
+    network: net.Network, stages: list[Stage], scales: dict[str, Scale], ranges: Ranges, means: Means
+) -> Lowering:
+    """All layers of a network; `means` are for the correction of biases. Raises K210Error."""
+    lowering = Lowering(network, scales, ranges, means)
     if not stages or not isinstance(stages[0], KpuStage) or stages[0].input != network.input:
         raise K210Error("the first operation on the input has to be a convolution or a pooling, which the KPU takes")
     image = lowering._new_image(network.input, 0)
