@@ -68,7 +68,7 @@ class Seen:
         return float(low), float(high)
 
     def least_error(self) -> tuple[float, float]:
-        """The range whose bytes come nearest to the numbers: what lies outside is cut off, what lies inside is finer."""
+        """The range whose bytes come nearest to the numbers: what lies outside is cut off, what is inside is finer."""
         best = self.low, self.high
         least = _squared_error(self.sample, *best)
         for part in np.arange(0.98, 0.3, -0.02):

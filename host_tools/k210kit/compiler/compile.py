@@ -13,7 +13,7 @@ from k210kit.compiler import calibration, onnx_reader
 from k210kit.compiler import network as net
 from k210kit.compiler.lowering import Ranges, lower
 from k210kit.compiler.quantization import Scale
-from k210kit.compiler.stages import KpuStage, Stage, stages_of
+from k210kit.compiler.stages import Join, KpuStage, Stage, stages_of
 from k210kit.errors import K210Error
 
 
@@ -53,7 +53,7 @@ def compile_model(
     means = {name: value.means.astype(np.float64) for name, value in seen.items()} if correct_bias else {}
     stages, network = stages_of(network)
     scales = _scales(stages, network, ranges, Scale(1 / std, round(mean)))
-    lowering = lower(network, stages, scales, ranges | _sums(stages, network, ranges, scales), means)
+    lowering = lower(network, stages, scales, ranges, means)
     data = lowering.finish()
     return Compiled(data, tuple((layer.name, layer.what, layer.shape) for layer in lowering.layers), network)
 
@@ -68,14 +68,17 @@ def _load(path: str | Path) -> onnx.ModelProto:
 
 
 def _scales(stages: list[Stage], network: net.Network, ranges: Ranges, picture: Scale) -> dict[str, Scale]:
-    """Every value's scale. Values that are moved as bytes share one."""
+    """Every value's scale. Values that are moved as bytes, or stand side by side, share one."""
     groups = _Groups()
     found: dict[str, tuple[float, float]] = {}
     for stage in stages:
-        if isinstance(stage, KpuStage):
+        if isinstance(stage, KpuStage) and stage.measured == stage.input:
+            groups.join(stage.input, stage.output)
+        elif isinstance(stage, KpuStage):
             found[stage.output] = ranges[stage.measured]
-            if stage.measured == stage.input:
-                groups.join(stage.input, stage.output)
+        elif isinstance(stage, Join):
+            for value in stage.parts:
+                groups.join(value, stage.output)
         else:
             found[stage.output] = ranges[stage.output]
             if isinstance(stage, (net.Concat, net.Resize, net.Alias)) or (
@@ -83,15 +86,18 @@ def _scales(stages: list[Stage], network: net.Network, ranges: Ranges, picture: 
             ):
                 for value in stage.inputs:
                     groups.join(value, stage.output)
+    values = {network.input, *(stage.output for stage in stages)}
+    members: dict[str, list[tuple[float, float]]] = {}
+    for value, limits in found.items():
+        members.setdefault(groups.find(value), []).append(limits)
     scales = {}
-    fixed = groups.find(network.input)
-    for value in [network.input, *found]:
-        members = [other for other in found if groups.find(other) == groups.find(value)]
-        if groups.find(value) == fixed:
+    for value in sorted(values):
+        group = groups.find(value)
+        if group == groups.find(network.input):
             scales[value] = picture
         else:
-            low, high = (f(found[other][i] for other in members) for i, f in ((0, min), (1, max)))
-            scales[value] = Scale.of_range(low, high)
+            lows, highs = zip(*members[group], strict=True)
+            scales[value] = Scale.of_range(min(lows), max(highs))
     return scales
 
 
@@ -110,16 +116,3 @@ class _Groups:
         one, other = self.find(one), self.find(other)
         if one != other:
             self._above[other] = one
-
-
-def _sums(stages: list[Stage], network: net.Network, ranges: Ranges, scales: dict[str, Scale]) -> Ranges:
-    """The range of each stage's sums ahead of its activation, by "NAME, sums"."""
-    by_name = {node.name: node for node in network.nodes}
-    found = {}
-    for stage in stages:
-        if isinstance(stage, KpuStage):
-            node = by_name.get(stage.name)
-            plain = isinstance(node, net.Conv) and node.inputs[0] == stage.input
-            value = node.output if plain and node is not None else stage.measured
-            found[f"{stage.name}, sums"] = ranges[value] if value in ranges else ranges[stage.measured]
-    return found

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from k210kit.board.kpu.layout import RowLayout
 from k210kit.compiler.activation_table import make_table
 from k210kit.compiler.quantization import ZERO_WEIGHT, Scale, Weights, quantize_weights
 from k210kit.compiler.stages import KpuStage
+from k210kit.compiler.views import View
 
 Doubles = npt.NDArray[np.float64]
 
@@ -87,29 +87,22 @@ def _batchnorm(factor: float, bias: float) -> int:
     return mul | (add & 0xFFFF_FFFF) << 24 | shift << 56
 
 
-def argument_block(
-    stage: KpuStage,
-    shape: tuple[int, int, int],
-    out_shape: tuple[int, int, int],
-    lines: tuple[int, int],
-    p: Parameters,
-) -> bytes:
-    """The twelve words; shapes are (channels, height, width), `lines` where input and output start in KPU RAM."""
-    (channels, height, width), (outputs, out_height, out_width) = shape, out_shape
-    before, after = RowLayout.of(width), RowLayout.of(out_width)
+def argument_block(stage: KpuStage, source: View, target: View, p: Parameters) -> bytes:
+    """The twelve words, for images whose buffers have their addresses."""
+    (channels, height, width), (outputs, out_height, out_width) = source.shape, target.shape
     an_output = len(p.weights) // outputs
     a_load = max(1, min(outputs, LOAD_BYTES // an_output))
     loads = -(-outputs // a_load)
     block = (
         int(stage.depthwise) << 3,
-        lines[0] | lines[1] << 32,
+        source.line | target.line << 32,
         channels - 1 | outputs - 1 << 32 | a_load - 1 << 48,
         width - 1 | height - 1 << 10 | out_width - 1 << 32 | out_height - 1 << 42,
         (stage.weights.shape[2] == 3) | stage.pool << 4 | 1 << 10 | 15 << 16 | p.pad_value << 24,
         1 | loads - 1 << 1 | a_load * an_output << 15,
         0,
-        before.lines * height | before.lines << 16 | before.group << 28 | 1 << 31,
-        after.lines * out_height | after.lines << 16 | after.group << 20,
+        source.channel_lines | source.row_lines << 16 | source.group << 28 | 1 << 31,
+        target.channel_lines | target.row_lines << 16 | target.group << 20,
         (p.arg_w & 0xFF_FFFF) << 8 | (p.arg_x & 0xFF_FFFF) << 32,
         p.arg_add & 0xFF_FFFF_FFFF,
         (out_height * out_width - 1 & 0xFFFF) << 16 | outputs * out_height * out_width - 1 << 32,

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from k210kit.board.kpu.layer import LINE
-from k210kit.board.kpu.layout import RowLayout
 from k210kit.compiler import kpu_layer
 from k210kit.compiler import network as net
 from k210kit.compiler.memory import Buffer, allocate
 from k210kit.compiler.quantization import LEVELS, Scale
-from k210kit.compiler.stages import KpuStage, Stage
+from k210kit.compiler.stages import Join, KpuStage, Stage, copy_stage, made_cells
 from k210kit.compiler.version3_writer import FileLayer, convolution_body, words, write
+from k210kit.compiler.views import Image, View, lines_of
 from k210kit.errors import K210Error
 
 KPU_RAM_SIZE = 2 << 20
@@ -48,7 +48,7 @@ class Layer:
 class Held:
     """Where a value is: as an image in KPU RAM, as bytes and as floats in main memory."""
 
-    image: Buffer | None = None
+    image: View | None = None
     data: Buffer | None = None
     floats: Buffer | None = None
     made_at: int = -1
@@ -66,6 +66,9 @@ class Lowering:
     layers: list[Layer] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
     images: list[Buffer] = field(default_factory=list)
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Of values that are made side by side with others: the whole's name, and lines from its start."""
+    wholes: dict[str, Buffer] = field(default_factory=dict)
     regions: list[Buffer] = field(default_factory=list)
 
     # ---- Buffers and layers
@@ -79,10 +82,17 @@ class Lowering:
             raise K210Error(f"{value} of shape {shape} is no image, which the KPU wants")
         return shape[0], shape[1], shape[2]
 
-    def _new_image(self, value: str, layer: int) -> Buffer:
-        channels, height, width = self._image_shape(value)
-        self.images.append(Buffer(value, RowLayout.of(width).size(channels, height), layer, layer))
-        return self.images[-1]
+    def _new_image(self, value: str, shape: Image, layer: int) -> View:
+        whole, offset = self.places.get(value, ("", 0))
+        buffer = self.wholes.get(whole)
+        if buffer is None:
+            lines = lines_of(self._image_shape(whole)) if whole else lines_of(shape)
+            buffer = Buffer(whole or value, lines * LINE, layer, layer)
+            self.images.append(buffer)
+            if whole:
+                self.wholes[whole] = buffer
+        buffer.used_at(layer)
+        return View.of(buffer, shape, offset)
 
     def _new_region(self, value: str, size: int, layer: int) -> Buffer:
         # DMA moves eight bytes at a time.
@@ -102,20 +112,20 @@ class Lowering:
 
     # ---- Values where they are wanted
 
-    def image_of(self, value: str) -> Buffer:
+    def image_of(self, value: str) -> View:
         """The value as an image in KPU RAM."""
         held = self.held[value]
         if held.image is None:
             data, at = self.bytes_of(value), self._next
-            image = self._new_image(value, at)
+            image = self._new_image(value, self._image_shape(value), at)
             channels, height, width = self._image_shape(value)
             self._add(
                 UPLOAD, value, "upload", value,
-                lambda: words(0, data.address, image.address // LINE, width, height, channels),
+                lambda: words(0, data.address, image.line, width, height, channels),
             )  # fmt: skip
             data.used_at(at)
             held.image = image
-        held.image.used_at(self._next)
+        held.image.buffer.used_at(self._next)
         return held.image
 
     def bytes_of(self, value: str) -> Buffer:
@@ -130,6 +140,8 @@ class Lowering:
             )  # fmt: skip
             source.used_at(at)
         elif held.data is None:
+            if held.made_at < 0 or held.image is None or not held.image.is_whole():
+                self._made_whole(value)
             held.data = self._new_region(value, self._count(value), held.made_at)
         held.data.used_at(self._next)
         return held.data
@@ -148,12 +160,22 @@ class Lowering:
         held.floats.used_at(self._next)
         return held.floats
 
+    def _made_whole(self, value: str) -> None:
+        """A copy of an image that is a part of others, which can be sent to main memory."""
+        held, at = self.held[value], self._next
+        copy = copy_stage(f"{value}, whole", value, self._image_shape(value)[0])
+        view = self._new_image(copy.output, self._image_shape(value), at)
+        self._kpu_layer(copy, self.image_of(value), view, held)
+        held.image, held.made_at = view, at
+
     # ---- Stages
 
     def lower(self, stage: Stage) -> None:
         """Append the layers of one stage. Raises K210Error when version 3 has none for it."""
         if isinstance(stage, KpuStage):
             self._convolution(stage)
+        elif isinstance(stage, Join):
+            self._join(stage)
         elif isinstance(stage, net.Alias):
             self._alias(stage)
         else:
@@ -172,36 +194,48 @@ class Lowering:
     def _convolution(self, stage: KpuStage) -> None:
         source = self.image_of(stage.input)
         at = self._next
-        source.used_at(at)
-        target = self._new_image(stage.output, at)
-        held = self.held[stage.output] = Held(image=target, made_at=at)
-        shape, out_shape = self._image_shape(stage.input), self._image_shape(stage.output)
-        p = kpu_layer.parameters(
-            stage,
-            self._before_activation(stage),
-            self.scales[stage.input],
-            self.scales[stage.output],
-            self.means.get(stage.input),
-        )
-        if -(-out_shape[0] * (len(p.weights) // out_shape[0]) // kpu_layer.LOAD_BYTES) > kpu_layer.MOST_LOADS:
+        if stage.cells is not None:
+            source = source.cut(*stage.cells)
+            # A row more than there is lies behind the last channel's.
+            source.buffer.size += source.row_lines * LINE * max(0, stage.cells[0] - self._shape(stage.input)[1])
+        made = (self._shape(stage.output)[0], *made_cells(stage, self.network.shapes))
+        target = self._new_image(stage.output, (made[0], made[1], made[2]), at)
+        wanted = self._image_shape(stage.output)
+        held = self.held[stage.output] = Held(image=target.cut(*wanted[1:]), made_at=at)
+        self._kpu_layer(stage, source, target, held)
+
+    def _kpu_layer(self, stage: KpuStage, source: View, target: View, held: Held) -> None:
+        """Append the layer; where `held` has bytes in main memory when the file is written, it sends them there."""
+        source_scale = self.scales[stage.input]
+        target_scale = self.scales.get(stage.output, source_scale)
+        means = self.means.get(stage.input)
+        p = kpu_layer.parameters(stage, self._before_activation(stage), source_scale, target_scale, means)
+        if len(p.weights) > kpu_layer.LOAD_BYTES * kpu_layer.MOST_LOADS:
             raise K210Error(
                 f"{stage.name}: {len(p.weights):,} bytes of weights are more than the KPU loads for a layer"
             )
 
         def body() -> FileLayer:
-            lines = source.address // LINE, target.address // LINE
-            block = kpu_layer.argument_block(stage, shape, out_shape, lines, p)
+            block = kpu_layer.argument_block(stage, source, target, p)
             output = None if held.data is None else held.data.address
             return FileLayer(CONVOLUTION, convolution_body(block, p.weights, p.batchnorm, p.activation, output))
 
         side = stage.weights.shape[2]
         what = f"KPU {side}x{side}{' depthwise' if stage.depthwise else ''}, {stage.function.name}, pool {stage.pool}"
-        self.layers.append(Layer(CONVOLUTION, stage.name, what, out_shape, body))
+        self.layers.append(Layer(CONVOLUTION, stage.name, what, target.shape, body))
+
+    def _join(self, stage: Join) -> None:
+        """Its parts are in their places already."""
+        view = View.of(self.wholes[stage.output], self._image_shape(stage.output))
+        self.held[stage.output] = Held(image=view)
 
     def _before_activation(self, stage: KpuStage) -> tuple[float, float]:
-        """The range of a stage's sums: measured, or what its input's range makes of a copy."""
-        found = self.ranges.get(f"{stage.name}, sums")
-        return found if found is not None else self.ranges[stage.measured]
+        """The range of a stage's sums."""
+        found = self.ranges.get(stage.sums or stage.measured)
+        if found is None:
+            scale = self.scales[stage.input]
+            found = -scale.step * scale.zero, scale.step * (LEVELS - scale.zero)
+        return found
 
     def _alias(self, node: net.Alias) -> None:
         self.held[node.output] = replace(self.held[node.inputs[0]])
@@ -356,7 +390,13 @@ def lower(
     lowering = Lowering(network, scales, ranges, means)
     if not stages or not isinstance(stages[0], KpuStage) or stages[0].input != network.input:
         raise K210Error("the first operation on the input has to be a convolution or a pooling, which the KPU takes")
-    image = lowering._new_image(network.input, 0)
+    for stage in stages:
+        if isinstance(stage, Join):
+            lines = 0
+            for part in stage.parts:
+                lowering.places[part] = stage.output, lines
+                lines += lines_of(lowering._image_shape(part))
+    image = lowering._new_image(network.input, lowering._image_shape(network.input), 0)
     lowering.held[network.input] = Held(image=image)
     for stage in stages:
         lowering.lower(stage)
