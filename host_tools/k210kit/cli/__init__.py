@@ -11,7 +11,11 @@ import click
 
 from k210kit.errors import K210Error
 
-COMMANDS = {"board": "start a virtual board", "kmodel": "look into kernel models and run them here"}
+COMMANDS = {
+    "board": "start a virtual board",
+    "compile": "compile an ONNX network to a kernel model",
+    "kmodel": "look into kernel models and run them here",
+}
 """Sub-commands with a line of help; `NAME` is the function `command` of cli/NAME.py, imported when it is used."""
 
 EXIT_INTERRUPTED = 130

@@ -58,10 +58,6 @@ class Seen:
     means: Floats
     """Of each channel."""
 
-    def minmax(self) -> tuple[float, float]:
-        """Everything that was seen."""
-        return self.low, self.high
-
     def percentile(self, part: float) -> tuple[float, float]:
         """Without the outer (1 - part) at either end."""
         low, high = np.quantile(self.sample, [1 - part, part])

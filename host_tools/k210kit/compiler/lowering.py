@@ -40,6 +40,7 @@ class Layer:
     kind: int
     name: str
     what: str
+    value: str
     shape: net.Shape
     body: Callable[[], FileLayer]
 
@@ -103,7 +104,9 @@ class Lowering:
         return math.prod(self._shape(value))
 
     def _add(self, kind: int, name: str, what: str, value: str, body: Callable[[], bytes]) -> int:
-        self.layers.append(Layer(kind, name, what, self._shape(value), lambda: FileLayer(kind, lambda _offset: body())))
+        self.layers.append(
+            Layer(kind, name, what, value, self._shape(value), lambda: FileLayer(kind, lambda _offset: body()))
+        )
         return len(self.layers) - 1
 
     @property
@@ -201,11 +204,11 @@ class Lowering:
         made = (self._shape(stage.output)[0], *made_cells(stage, self.network.shapes))
         target = self._new_image(stage.output, (made[0], made[1], made[2]), at)
         wanted = self._image_shape(stage.output)
-        held = self.held[stage.output] = Held(image=target.cut(*wanted[1:]), made_at=at)
+        held = self.held[stage.output] = Held(image=target.cut(*wanted[1:]), made_at=at if wanted == made else -1)
         self._kpu_layer(stage, source, target, held)
 
     def _kpu_layer(self, stage: KpuStage, source: View, target: View, held: Held) -> None:
-        """Append the layer; where `held` has bytes in main memory when the file is written, it sends them there."""
+        """Append the layer. It sends bytes to main memory when those of `held` are wanted, and are its own."""
         source_scale = self.scales[stage.input]
         target_scale = self.scales.get(stage.output, source_scale)
         means = self.means.get(stage.input)
@@ -215,14 +218,16 @@ class Lowering:
                 f"{stage.name}: {len(p.weights):,} bytes of weights are more than the KPU loads for a layer"
             )
 
+        at = self._next
+
         def body() -> FileLayer:
             block = kpu_layer.argument_block(stage, source, target, p)
-            output = None if held.data is None else held.data.address
+            output = held.data.address if held.data is not None and held.made_at == at else None
             return FileLayer(CONVOLUTION, convolution_body(block, p.weights, p.batchnorm, p.activation, output))
 
         side = stage.weights.shape[2]
         what = f"KPU {side}x{side}{' depthwise' if stage.depthwise else ''}, {stage.function.name}, pool {stage.pool}"
-        self.layers.append(Layer(CONVOLUTION, stage.name, what, target.shape, body))
+        self.layers.append(Layer(CONVOLUTION, stage.name, what, stage.output, target.shape, body))
 
     def _join(self, stage: Join) -> None:
         """Its parts are in their places already."""
