@@ -10,6 +10,7 @@
 #define REACH_BITS (24)
 #define SMALLEST_BITS (16)
 
+#define WRITE_DISABLE (0x04)
 #define READ_REG3 (0x15)
 #define ENABLE_RESET (0x66)
 #define RESET_CHIP (0x99)
@@ -82,10 +83,14 @@ static bool wait_ready(uint64_t start, uint32_t usual_us, uint32_t limit_us) {
     return true;
 }
 
+// Waits for the end of what began at `start`, and learns from it how long that takes.
 static bool finish(kind_t *kind, uint64_t start) {
-    bool good = wait_ready(start, kind->usual_us, kind->limit_us);
-    kind->usual_us = (uint32_t)(sysctl_get_time_us() - start);
-    return good;
+    if (!wait_ready(start, kind->usual_us, kind->limit_us)) {
+        return false;
+    }
+    uint32_t took = (uint32_t)(sysctl_get_time_us() - start);
+    kind->usual_us = took < kind->usual_us ? took : kind->usual_us + (took - kind->usual_us) / 4;
+    return true;
 }
 
 // ---- Finding it
@@ -244,7 +249,7 @@ static bool erase_sectors(uint32_t address, uint8_t *present, uint32_t length, s
 
 static bool program_pages(
     uint32_t address, const uint8_t *wanted, const uint8_t *present, uint32_t length, chip_work_t *work) {
-    for (uint32_t at = 0; at < length; at += PAGE) {
+    for (uint32_t at = 0; at < length; at += PAGE, work->done += PAGE) {
         if (memcmp(present + at, wanted + at, PAGE) == 0) {
             continue;
         }
@@ -258,6 +263,7 @@ static bool program_pages(
 }
 
 static status_t refusal(void) {
+    say(WRITE_DISABLE); // a command that was refused leaves the chip ready to be written
     read_status();
     bool protected =
         chip.status[0] & REG1_PROTECTION || chip.status[1] & REG2_COMPLEMENT || chip.status[2] & REG3_BLOCK_LOCKS;
@@ -324,6 +330,7 @@ status_t chip_erase(uint32_t address, uint32_t length, uint8_t *scratch, chip_wo
         uint32_t room = BLOCK - address % BLOCK, piece = length < room ? length : room;
         still_working();
         status = erase_block(address, piece, scratch, work);
+        work->done += piece;
         address += piece;
         length -= piece;
     }
