@@ -240,7 +240,7 @@ static bool erase_sectors(uint32_t address, uint8_t *present, uint32_t length, s
                 return false;
             }
             memset(present + i * SECTOR, 0xff, kind->size);
-            work->sectors_erased += count;
+            work->sectors_erased += (uint32_t)__builtin_popcount(found);
         }
         i += count;
     }
@@ -279,18 +279,25 @@ static uint32_t difference(const uint8_t *a, const uint8_t *b, uint32_t length) 
     return at;
 }
 
-// Reads back. Where it differs, reading may be at fault: from then on one line and a lower rate are used.
+static bool reads_as(uint32_t address, const uint8_t *wanted, uint8_t *present, uint32_t length, chip_work_t *work) {
+    uint32_t at = chip_read(address, present, length) ? difference(present, wanted, length) : 0;
+    work->at = address + at;
+    return at == length;
+}
+
+// Reads back. Where it differs, reading may be at fault: then one line and a lower rate are used from now on.
 static status_t verify(uint32_t address, const uint8_t *wanted, uint8_t *present, uint32_t length, chip_work_t *work) {
-    for (unsigned tries = 0; tries < 2; tries++) {
-        chip_read(address, present, length);
-        uint32_t at = difference(present, wanted, length);
-        if (at == length) {
-            return STATUS_DONE;
-        }
-        work->at = address + at;
-        quad = false;
-        spi3_set_slow(true);
+    if (reads_as(address, wanted, present, length, work)) {
+        return STATUS_DONE;
     }
+    bool was_quad = quad;
+    quad = false;
+    spi3_set_slow(true);
+    if (reads_as(address, wanted, present, length, work)) {
+        return STATUS_DONE;
+    }
+    quad = was_quad;
+    spi3_set_slow(false);
     return refusal();
 }
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import COMPILER
 from flash_stub_client import (
     BAUD,
     BLOCK,
@@ -51,6 +50,7 @@ from hypothesis import strategies as st
 
 from k210kit.board.parts.nor_flash import NorFlash
 
+COMPILER = "riscv64-unknown-elf-gcc"
 LARGEST = 16_384
 ERASE_4K, ERASE_32K, ERASE_64K, ERASE_CHIP, PROGRAM = 0x20, 0x52, 0xD8, 0xC7, 0x02
 BAUDS = (115_200, 460_800, 921_600, 1_500_000, 2_000_000, 3_000_000, 4_500_000)
@@ -164,8 +164,9 @@ def test_wrong_requests(stub: Stub) -> None:
     wrong = [
         (HELLO, b"K211"), (HELLO, b""), (HELLO, b"K2100"), (BAUD, b""), (BAUD, bytes(5)), (BAUD, words(0)),
         (BAUD, words(100)), (BAUD, words(50_000_000)), (FLASH, b""), (FLASH, bytes(2)), (RESET, b""),
-        (READ, words(0, 1)), (READ, words(0, 0) + b"\0"), (READ, words(0, BLOCK + 1) + b"\0"), (READ, words(0, 16) + b"\2"),
-        (READ, words(0, 16, 1)), (HASH, words(0, 4096)), (HASH, words(0, 0, 4096)), (HASH, words(0, 8192, 0)),
+        (READ, words(0, 1)), (READ, words(0, 0) + b"\0"), (READ, words(0, BLOCK + 1) + b"\0"),
+        (READ, words(0, 16) + b"\2"), (READ, words(0, 16, 1)),
+        (HASH, words(0, 4096)), (HASH, words(0, 0, 4096)), (HASH, words(0, 8192, 0)),
         (HASH, words(0, 8192, 100)), (HASH, words(0, 100, 99)), (ERASE, words(4096, 0)), (ERASE, words(100, 4096)),
         (ERASE, words(4096, 100)), (ERASE, words(0)), (WRITE, b""), (WRITE, words(0, 4096) + b"\2" + bytes(4096)),
         (WRITE, words(0, 4096) + b"\0" + bytes(4095)), (WRITE, words(0, 4096) + b"\0" + bytes(4097)),
@@ -562,7 +563,8 @@ def test_every_kind_of_deflate(shared: Stub, level: int, strategy: int) -> None:
 # ---- Chips that do not do as they are told
 
 
-def test_protected_chip(stub: Stub) -> None:
+def test_protected_chip(megabyte: Stub) -> None:
+    stub = megabyte
     stub.chip._stored[0] = 0x1C  # all blocks
     stub.chip.power_on()
     stub.chip.load(0, bytes(BLOCK))
