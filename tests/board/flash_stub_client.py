@@ -165,7 +165,9 @@ class Stub:
         self.done(HELLO, b"K210")
         return actual
 
-    def write(self, offset: int, data: bytes, *, deflated: bool = True, seconds: float = 20.0) -> tuple[int, int, bytes]:
+    def write(
+        self, offset: int, data: bytes, *, deflated: bool = True, seconds: float = 20.0
+    ) -> tuple[int, int, bytes]:
         """Sectors erased, pages programmed, hash."""
         body = self.done(WRITE, write_body(offset, data, deflated=deflated), seconds)
         erased, programmed = struct.unpack_from("<II", body)

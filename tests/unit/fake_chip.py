@@ -1,8 +1,8 @@
 """A K210 board in a few hundred lines of Python, for fast tests of the flasher and of what goes wrong on its line.
 
-Written from documents alone: the ROM's protocol as in k210kit/flasher/rom.py, the stub's from docs/flash_protocol.md, a
-NOR flash that can only clear bits and erases whole sectors, the boards' reset circuits from k210kit/board/parts. Time is
-its own; nothing here waits for the host's clock.
+Written from documents alone: the ROM's protocol as in k210kit/flasher/rom.py, the stub's from docs/flash_protocol.md,
+a NOR flash that can only clear bits and erases whole sectors, the boards' reset circuits from k210kit/board/parts. Time
+is its own; nothing here waits for the host's clock.
 """
 
 from __future__ import annotations
@@ -202,9 +202,9 @@ class Chip:
         now = self.clock.now()
         while True:
             arrival = self._arriving[0][0] if self._arriving else None
-            if self._work is not None and self.time <= now and (arrival is None or self.time < arrival):
-                if self._step():
-                    continue
+            due = self._work is not None and self.time <= now and (arrival is None or self.time < arrival)
+            if due and self._step():
+                continue
             if arrival is None or arrival > now:
                 break
             _, data, baud = self._arriving.pop(0)

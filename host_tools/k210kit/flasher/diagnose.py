@@ -19,7 +19,7 @@ def silence(line: Line, heard: bytes, dances: Sequence[reset.Dance], no_reset: b
     """What to tell when the ROM does not answer at an open port; `heard` came while it was greeted."""
     if not line.has_control:
         return DeviceError(
-            f"{line.name} has no DTR and RTS lines to reset the board with, and no board in download mode answers there: "
+            f"{line.name} has no DTR and RTS lines to reset the board with, and none in download mode answers there: "
             + (_by_hand_failed() if no_reset else KEYS)
         )
     said = heard + _listen(line, dances, rom.BAUD, no_reset)
@@ -78,7 +78,7 @@ def _another_baud(line: Line, dances: Sequence[reset.Dance], said: bytes, no_res
             )
     return DeviceError(
         f"{len(said)} bytes have come from {line.name} that are no text at {rom.BAUD} baud or another usual rate "
-        f"(they begin with {said[:8].hex(' ')}): is it a K210 board, and is the cable sound? {_circuits(dances, no_reset)}"
+        f"(they begin with {said[:8].hex(' ')}): is it a K210 board, and the cable sound? {_circuits(dances, no_reset)}"
     )
 
 

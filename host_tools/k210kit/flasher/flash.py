@@ -97,7 +97,8 @@ class _Writing:
         return plan
 
     def _plan(self) -> Plan:
-        whole, hashes = {}, {}
+        whole: dict[int, bytes] = {}
+        hashes: dict[int, bytes] = {}
         for piece in self.pieces:
             whole[piece.offset] = self.stub.sha256(piece.offset, len(piece.data))
             if whole[piece.offset] == piece.sha256:
@@ -127,8 +128,8 @@ class _Writing:
             if part.changed:
                 self.report.begin(part.piece.name, part.changed * SECTOR)
         try:
-            first = [request for request in requests if request.tag[0] == 0]  # type: ignore[index]
-            others = [request for request in requests if request.tag[0] != 0]  # type: ignore[index]
+            first = [request for request in requests if request.offset == 0]
+            others = [request for request in requests if request.offset != 0]
             self.stub.write(others, lambda offset, size: self._progress(plan, offset, size))
             self._verify([piece for piece in self.pieces if piece.offset >= SECTOR])
             # All else is right: now the ROM may find the firmware.
@@ -166,8 +167,8 @@ def _not_held(piece: Piece, hashes: Mapping[int, bytes]) -> str:
     wrong = [offset for offset, data in piece.segments() if hashes[offset] != plans.short_hash(data)]
     where = f"the first of {len(wrong)} such sectors is at {wrong[0]:#x}" if wrong else "its parts are right one by one"
     return (
-        f"{piece.name} was written and is not what the chip holds now: {where}; try again, and if it stays so the flash "
-        "is worn or badly powered"
+        f"{piece.name} was written and is not what the chip holds now: {where}; try again, and if it stays so the "
+        "flash is worn or badly powered"
     )
 
 
@@ -229,8 +230,8 @@ def read_flash(
             report.end()
         if hashlib.sha256(data).digest() != session.stub.sha256(offset, size):
             raise DeviceError(
-                f"the {size} bytes read from {offset:#x} are not those that the chip has hashed: something writes to the "
-                "flash, or it does not hold its data; try again"
+                f"the {size} bytes read from {offset:#x} are not those that the chip has hashed: something "
+                "writes to the flash, or it does not hold its data; try again"
             )
         if start:
             session.start_board()
@@ -246,13 +247,19 @@ def erase_flash(port: str | Line | None, *, report: Report | None = None, **sett
 
 
 def erase_region(
-    port: str | Line | None, offset: int, size: int, *, start: bool = True, report: Report | None = None, **settings: Any
+    port: str | Line | None,
+    offset: int,
+    size: int,
+    *,
+    start: bool = True,
+    report: Report | None = None,
+    **settings: Any,
 ) -> None:
     """Erase whole 4 KiB sectors. Raises K210Error for others."""
     if offset % SECTOR or size % SECTOR or size <= 0 or offset < 0:
         raise K210Error(
-            f"only whole sectors of {SECTOR:#x} bytes can be erased, not {size:#x} bytes at {offset:#x}; the sectors around "
-            f"are {-(-(offset % SECTOR + max(size, 1)) // SECTOR) * SECTOR:#x} bytes at {offset & -SECTOR:#x}"
+            f"only whole sectors of {SECTOR:#x} bytes can be erased, not {size:#x} bytes at {offset:#x}; the sectors "
+            f"around are {-(-(offset % SECTOR + max(size, 1)) // SECTOR) * SECTOR:#x} bytes at {offset & -SECTOR:#x}"
         )
     with Session(port, report=report, **settings) as session:
         _within(session.chip, offset, size)
@@ -278,15 +285,14 @@ def _erase(session: Session, offset: int, size: int, whole: bool = False) -> Non
     blank = hashlib.sha256(b"\xff" * size).digest()
     if session.stub.sha256(offset, size) != blank:
         raise DeviceError(
-            f"the {size:#x} bytes at {offset:#x} are not all erased: try again; if it stays so the flash is worn or protected"
+            f"the {size:#x} bytes at {offset:#x} are not all erased: try again; if it stays so the flash "
+            "is worn or protected"
         )
 
 
 def _within(chip: Chip, offset: int, size: int) -> None:
     if offset < 0 or size <= 0 or offset + size > chip.size:
-        raise K210Error(
-            f"{size:#x} bytes at {offset:#x} are not within the chip, which has {chip.size:#x} bytes"
-        )
+        raise K210Error(f"{size:#x} bytes at {offset:#x} are not within the chip, which has {chip.size:#x} bytes")
 
 
 def flash_id(port: str | Line | None, *, start: bool = True, report: Report | None = None, **settings: Any) -> Chip:

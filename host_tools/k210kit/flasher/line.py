@@ -81,7 +81,9 @@ class Line:
         except FAILURES as error:
             with contextlib.suppress(*FAILURES):
                 self.port.baudrate = self._baud
-            raise DeviceError(f"{self.name} cannot run at {value} baud ({_reason(error)}); give a lower --baud") from None
+            raise DeviceError(
+                f"{self.name} cannot run at {value} baud ({_reason(error)}); give a lower --baud"
+            ) from None
         self._baud = value
 
     def write(self, data: bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from k210kit.errors import K210Error
 
@@ -67,7 +68,7 @@ def check(pieces: Sequence[Piece], chip_size: int, firmware_end: int = 0, *, for
             raise K210Error(
                 f"{piece.name} would lie at {piece.offset:#x} to {piece.end:#x}, and the chip ends at {chip_size:#x}"
             )
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if second.offset < first.end:
             raise K210Error(
                 f"{second.name} at {second.offset:#x} overlaps {first.name}, which ends at {first.end:#x}; "
@@ -201,7 +202,7 @@ def _notes(pieces: Sequence[Piece]) -> Iterator[str]:
         if piece.offset % SECTOR:
             first, last = piece.offset & -SECTOR, min(piece.end, (piece.offset & -SECTOR) + SECTOR)
             yield (
-                f"{piece.name} starts at {piece.offset:#x}, within the 4 KiB sector at {first:#x}: what else is in that "
-                f"sector is read and written back ({piece.offset - first} bytes before it"
+                f"{piece.name} starts at {piece.offset:#x}, within the 4 KiB sector at {first:#x}: what else is in "
+                f"that sector is read and written back ({piece.offset - first} bytes before it"
                 + (f", {first + SECTOR - last} behind it)" if last < first + SECTOR else ")")
             )

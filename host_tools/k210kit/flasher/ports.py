@@ -105,7 +105,7 @@ def _group(path: Path) -> str:
 
 
 def in_use_by(port: str) -> str:
-    """"process N (name)" of another process that has the port open, '' when none is seen (Linux only)."""
+    """ "process N (name)" of another process that has the port open, '' when none is seen (Linux only)."""
     try:
         wanted = os.path.realpath(port)
         processes = [entry for entry in os.listdir("/proc") if entry.isdigit() and int(entry) != os.getpid()]

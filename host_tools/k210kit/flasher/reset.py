@@ -31,9 +31,7 @@ class Dance:
 
 DANCES = (
     Dance("dan", ("dan", "bit", "trainer"), (NEITHER, RTS, DTR), (NEITHER, RTS, NEITHER)),
-    Dance(
-        "kd233", ("kd233", "goE", "maixduino", "bit_mic"), (NEITHER, DTR, RTS), (NEITHER, DTR, NEITHER)
-    ),
+    Dance("kd233", ("kd233", "goE", "maixduino", "bit_mic"), (NEITHER, DTR, RTS), (NEITHER, DTR, NEITHER)),
     # goD's old CMSIS-DAP firmware makes the levels of the pins itself.
     Dance("goD", ("goD",), (BOTH, DTR, DTR), (NEITHER, DTR, BOTH)),
 )

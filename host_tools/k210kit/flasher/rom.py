@@ -34,7 +34,7 @@ def request(operation: int, address: int, data: bytes = b"", length: int | None 
 
 
 class RomClient:
-    """Talks to the ROM over `line`; its replies carry no check, so after every doubt the line is left to fall silent."""
+    """Talks to the ROM over `line`; its replies carry no check, so after a doubt the line is left to fall silent."""
 
     def __init__(self, line: Line) -> None:
         self.line = line

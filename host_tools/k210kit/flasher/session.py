@@ -31,9 +31,9 @@ def stub_image() -> bytes:
 class Session:
     """A board whose stub answers, at `port` (None: found by its USB id). Use it as a context manager.
 
-    `reset_circuit` is a name of reset.NAMES (None: all in turn); with `no_reset` the board is in download mode already, or
-    a person brings it there. Raises DeviceError with the reason when it does not come so far, and K210Error for names
-    that there are not.
+    `reset_circuit` is a name of reset.NAMES (None: all in turn); with `no_reset` the board is in download mode already,
+    or a person brings it there. Raises DeviceError with the reason when it does not come so far, and K210Error for
+    names that there are not.
     """
 
     def __init__(
@@ -114,8 +114,8 @@ class Session:
                 break
             if last or self.no_reset or not line.has_control:
                 raise DeviceError(
-                    f"the mask ROM at {line.name} answers and has taken the {len(self._stub_image)} bytes of the RAM stub, "
-                    "but the stub does not answer: reset the board and try again; if it stays so, is this a K210?"
+                    f"the mask ROM at {line.name} answers and has taken the {len(self._stub_image)} bytes of the RAM "
+                    "stub, but the stub does not answer: reset the board and try again; if it stays so, is this a K210?"
                 )
         self._raise_baud()
 

@@ -36,7 +36,7 @@ def _pieces(offset: int, data: bytes, name: str, key: bytes | None, raw: bool) -
         raise K210Error(f"{name} is empty: there is nothing to write")
     if raw:
         return [Piece(offset, data, name)]
-    if name.endswith(".kfpkg") or data[:2] == b"PK" and offset == 0:
+    if name.endswith(".kfpkg") or (data[:2] == b"PK" and offset == 0):
         if offset:
             raise K210Error(f"{name} has its own offsets in it; give it without {offset:#x}")
         return [_packed(entry, f"{name}:{entry.name}", key) for entry in kfpkg.read(data)]
@@ -74,7 +74,7 @@ def _packed(entry: kfpkg.Entry, name: str, key: bytes | None) -> Piece:
 
 
 def _headed(data: bytes, name: str, key: bytes | None) -> Piece:
-    flags, length = header.check(data, name)
+    flags, _ = header.check(data, name)
     if key is not None:
         if flags & header.FLAG_AES:
             raise K210Error(f"{name} is encrypted already (flag byte {flags:#04x}); give it without --key")

@@ -48,7 +48,7 @@ class Chip:
 
 @dataclass
 class Request:
-    """A request with what its answer needs beyond the usual patience; `size` is what it counts as, in bytes."""
+    """A request, the patience that its answer needs, the bytes that it is for; of a write also where and which."""
 
     operation: int
     body: bytes
@@ -56,7 +56,8 @@ class Request:
     size: int = 0
     number: int = 0
     tries: int = 0
-    tag: object = None
+    offset: int = 0
+    data: bytes = b""
     under_way: Callable[[int, int], None] = field(default=lambda done, total: None)
 
 
@@ -120,7 +121,9 @@ class StubClient:
         self.line.baud = old
         self.line.drain(quiet=0.02, limit=0.2)
         if not self.hello():
-            raise DeviceError(f"the stub was lost when the line was to change from {old} to {baud} baud; try --baud {old}")
+            raise DeviceError(
+                f"the stub was lost when the line was to change from {old} to {baud} baud; try --baud {old}"
+            )
         return False
 
     def flash_chip(self) -> Chip:
@@ -137,7 +140,9 @@ class StubClient:
         pieces = [(at, min(BLOCK, offset + size - at)) for at in range(offset, offset + size, BLOCK)]
         found: dict[int, bytes] = {}
         requests: deque[Request] = deque(
-            Request(stub_frames.READ, struct.pack("<IIB", at, length, 1), 8.0 + length * 20 / self.line.baud, length, tag=at)
+            Request(
+                stub_frames.READ, struct.pack("<IIB", at, length, 1), 8.0 + length * 20 / self.line.baud, length, tag=at
+            )
             for at, length in pieces
         )
         for request, reply in self._pipeline(requests, _halved_read):
@@ -147,7 +152,7 @@ class StubClient:
         return b"".join(data for _, data in sorted(found.items()))
 
     def sector_hashes(self, offset: int, size: int) -> list[bytes]:
-        """The first 8 bytes of the SHA-256 of each 4 KiB from `offset` on; of the last one up to the end of the range."""
+        """The first 8 bytes of the SHA-256 of each 4 KiB from `offset` on, the last one as far as the range goes."""
         requests: deque[Request] = deque()
         for at in range(offset, offset + size, HASH_RANGE):
             length = min(HASH_RANGE, offset + size - at)
@@ -187,11 +192,11 @@ class StubClient:
         should.
         """
         for request, reply in self._pipeline(deque(requests), _halved_write):
-            offset, data = request.tag  # type: ignore[misc]
+            offset, data = request.offset, request.data
             if reply.body[8:40] != hashlib.sha256(data).digest():
                 raise DeviceError(
-                    f"the {len(data)} bytes at {offset:#x} read back otherwise than they were sent: the flash chip does "
-                    "not hold its data; try again, and if it stays so the chip is worn or badly powered"
+                    f"the {len(data)} bytes at {offset:#x} read back otherwise than they were sent: the flash chip "
+                    "does not hold its data; try again, and if it stays so the chip is worn or badly powered"
                 )
             progress(offset, len(data))
 
@@ -253,9 +258,9 @@ class StubClient:
         request.tries += 1
         if request.tries > TRIES:
             raise LineDamaged(
-                f"the line to the board loses or damages too much: {TRIES} tries of one {stub_frames.NAMES[request.operation]} "
-                f"at {self.line.baud} baud came to nothing. What was written so far stays; try another cable or USB port, "
-                "then give the same command again"
+                f"the line to the board loses or damages too much: {TRIES} tries of one "
+                f"{stub_frames.NAMES[request.operation]} at {self.line.baud} baud came to nothing. What was written so "
+                "far stays; try another cable or USB port, then give the same command again"
             )
         self.line.write(slip.encode(stub_frames.request(request.operation, request.number, request.body)))
         self._on_wire = self.line.now() + self.line.lag()
@@ -354,19 +359,19 @@ class StubClient:
         at = f" (request {request.body[:8].hex()})" if request.body else ""
         sentences = {
             stub_frames.UNKNOWN: f"the stub does not know the operation {what}; is it of another version?",
-            stub_frames.WRONG_ARGUMENT: f"the stub finds a {what} with a wrong length or argument{at}; please report this",
+            stub_frames.WRONG_ARGUMENT: f"the stub finds the {what} wrong in length or argument{at}; report this",
             stub_frames.OUTSIDE: f"the {what} would reach beyond the end of the chip, which has {number:#x} bytes",
             stub_frames.NO_CHIP: (
-                f"no flash chip answers (id {reply.body[:3].hex() or 'none'}): the board's flash is not on SPI3, is not "
-                "powered, or is broken"
+                f"no flash chip answers (id {reply.body[:3].hex() or 'none'}): the board's flash is not on SPI3, is "
+                "not powered, or is broken"
             ),
             stub_frames.TOO_SLOW: (
                 f"the flash chip did not finish at {number:#x} in time: try again; if it stays so the chip is worn or "
                 "badly powered"
             ),
             stub_frames.BAD_READBACK: (
-                f"what was written does not read back at {number:#x}: try again; if it stays so that place of the flash "
-                "is worn"
+                f"what was written does not read back at {number:#x}: try again; if it stays so that place of the "
+                "flash is worn"
             ),
             stub_frames.PROTECTED: (
                 f"the flash chip is write-protected (its status registers are {reply.body[:3].hex(' ')}): clear the "
@@ -389,11 +394,11 @@ def _hash_request(offset: int, size: int, piece: int) -> Request:
 def _write_request(offset: int, data: bytes) -> Request:
     flag, packed = stub_frames.deflate(data)
     body = struct.pack("<IIB", offset, len(data), flag) + packed
-    return Request(stub_frames.WRITE, body, SILENCE_SECONDS, len(data), tag=(offset, data))
+    return Request(stub_frames.WRITE, body, SILENCE_SECONDS, len(data), offset=offset, data=data)
 
 
 def _halved_write(request: Request) -> list[Request]:
-    offset, data = request.tag  # type: ignore[misc]
+    offset, data = request.offset, request.data
     half = len(data) // 2 // SECTOR * SECTOR
     if not half:
         return [request]
@@ -406,7 +411,7 @@ def _halved_read(request: Request) -> list[Request]:
     pieces = ((offset, half), (offset + half, size - half))
     return _tried(
         request,
-        [Request(stub_frames.READ, struct.pack("<IIB", at, n, packed), request.patience, n, tag=at) for at, n in pieces],
+        [Request(stub_frames.READ, struct.pack("<IIB", at, n, packed), request.patience, n) for at, n in pieces],
     )
 
 

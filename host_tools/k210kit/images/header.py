@@ -26,9 +26,9 @@ class HeaderError(K210Error):
 def wrap(payload: bytes, flags: int = FLAG_DIO, *, key: bytes | None = None) -> bytes:
     """`payload` with the header and hash that the mask ROM expects.
 
-    The ROM reads with two data lines (FLAG_DIO) unless told otherwise: that works with every flash chip, four lines only
-    with one whose quad-enable bit is set. With a `key` of 16 bytes the payload is encrypted for a chip that has it in
-    its fuses: AES-128-CBC from an initial vector of zeros, filled up with zeros.
+    The ROM reads with two data lines (FLAG_DIO) unless told otherwise: that works with every flash chip, four lines
+    only with one whose quad-enable bit is set. With a `key` of 16 bytes the payload is encrypted for a chip that has
+    it in its fuses: AES-128-CBC from an initial vector of zeros, filled up with zeros.
     """
     if key is not None:
         payload, flags = _encrypt(payload, key), flags | FLAG_AES
