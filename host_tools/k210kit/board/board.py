@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from k210kit.board import crash, profiles, rom
 from k210kit.board.core.clock import PS_PER_SECOND
@@ -55,6 +55,18 @@ LIVE_SLICE = PS_PER_SECOND // 100
 """How far time passes at once while a peer may send at any moment."""
 AHEAD_SECONDS = 0.02
 """How far the virtual time of a board that sleeps may run ahead of a live peer's."""
+
+
+class Traffic(NamedTuple):
+    """Bytes on the console's line since power-on, start and stop bits not counted, and virtual seconds."""
+
+    to_board: int
+    from_board: int
+    seconds: float
+
+    def since(self, earlier: Traffic) -> Traffic:
+        """What has come between."""
+        return Traffic(*(now - then for now, then in zip(self, earlier, strict=True)))
 
 
 class Board:
@@ -155,7 +167,7 @@ class Board:
     def _wire_parts(self, sd: str | Path | None) -> None:
         machine, profile = self.machine, self.profile
         machine.on_reset = self._request_reset
-        rom.fill(machine.memory)
+        rom.fill(machine.memory, strict=machine.strict is not None)
         machine.spi3.bus = SolderedBus(self.flash_chip)
         machine.spi3.bus.controller_sync = machine.spi3.sync  # type: ignore[method-assign]
         pads = machine.fpioa.pads
@@ -271,6 +283,11 @@ class Board:
         return self.machine.clock.now / PS_PER_SECOND
 
     @property
+    def traffic(self) -> Traffic:
+        """What has gone over the console's line, and when it is now; the difference of two is what something cost."""
+        return Traffic(self.line.carried_to_board, self.line.carried_from_board, self.now)
+
+    @property
     def retired(self) -> tuple[int, int]:
         """Instructions retired by each hart since power-on."""
         first, second = (engine.state.retired for engine in self.machine.engines)
@@ -312,9 +329,17 @@ class Board:
             self._thread.start()
 
     def _run_in_background(self) -> None:
-        while not self._closing and self.crash is None:
-            if not self._step(None):
+        while not self._closing:
+            if self.crash is not None and self._reset_cause is None and not self._circuit.reset.level:
+                self._stand_still()
+            elif not self._step(None):
                 return
+
+    def _stand_still(self) -> None:
+        """A crashed chip does nothing; a reset by DTR and RTS may still come."""
+        with self._lock:
+            self._poll(force=True)
+        time.sleep(POLL_SECONDS)
 
     def press(self, button: str) -> None:
         """Hold a button down. Raises K210Error for a name that the board does not have."""
@@ -384,6 +409,14 @@ class Board:
         """Type on the console: bytes arrive at the board's baud rate."""
         with self._lock:
             self.line.send(data)
+
+    def enter_download_mode(self) -> None:
+        """Reset the chip with the boot pin low: its mask ROM takes commands on the console's pads."""
+        with self._lock:
+            pad = self.machine.fpioa.pads[rom.BOOT_PIN]
+            pad.drive(False, rom)
+            self.power_up()
+            pad.drive(None, rom)
 
     def reset(self) -> None:
         """Press the reset button."""
@@ -456,12 +489,14 @@ class Board:
     def power_up(self, cause: int = PIN_RESET) -> None:
         """Reset the chip now and let its ROM boot; `cause` as in sysctl's reset_status."""
         self._reset_cause = None
+        self.crash = None
         self.machine.reset(cause)
         for engine in self.machine.engines:
             engine.state.idle = 0
         rom.set_up(self.machine.devices)
         self._faults.reset()
-        self.boot_problem = rom.boot(self.machine.memory, self.machine.engines, self.flash_chip)
+        boot_pin = self.machine.fpioa.pads[rom.BOOT_PIN].line.level
+        self.boot_problem = rom.boot(self.machine.memory, self.machine.engines, self.flash_chip, boot_pin)
 
     def _step(self, end: int | None) -> bool:
         """Run a slice of a few host milliseconds at most; False when nothing will ever happen."""
@@ -487,7 +522,8 @@ class Board:
             begun = self._progress()
             reason = machine.runner.run(clock.cycle_at(until))
             clock.run_due(clock.time_of(machine.runner.now()))
-            self.laps.skip(until if end is None else end)
+            # A wait skipped at once may be as long as a slice; what falls due in it ends it earlier.
+            self.laps.skip(clock.now + grain if end is None else end)
             if reason == Reason.CRASHED:
                 self._faults.look()
             if self.debugger is not None:
@@ -520,8 +556,9 @@ class Board:
         return self._looked_at - before
 
     def _progress(self) -> tuple[int, int, int, int]:
-        """Time, cycles, and the instructions of either hart, so far."""
-        return self.machine.clock.now, self.machine.runner.now(), *self.retired
+        """Time, cycles, and the instructions of either hart but those of skipped waiting loops, so far."""
+        first, second = (engine.state.busy for engine in self.machine.engines)
+        return self.machine.clock.now, self.machine.runner.now(), first, second
 
     def _get_ahead_of_peer(self, begun: tuple[int, int, int, int]) -> None:
         """Count by how many seconds the board is ahead of a live peer because it slept since `begun`.

@@ -10,7 +10,7 @@ from k210kit.board.core.clock import PS_PER_SECOND, Event
 from k210kit.board.core.csr import MSTATUS_MIE
 from k210kit.board.core.engine import Engine
 from k210kit.board.core.hart import CRASHED, EXCEPTIONS, FAULT_SEEN, PRIV_MACHINE
-from k210kit.board.core.memory import Memory
+from k210kit.board.core.memory import ROM_BASE, ROM_SIZE, Memory
 from k210kit.images.elf import Symbols
 
 if TYPE_CHECKING:
@@ -114,8 +114,14 @@ class FaultWatch:
         if any(self._machine.devices[name].words[0] & 1 for name in ("wdt0", "wdt1")):
             return  # a watchdog will reset it
         for engine in engines:
+            if _in_rom(engine.pc) and _in_rom(engine.state.fault_pc):
+                continue  # the mask ROM's own, of a command in download mode
             if _deaf(engine) and goes_nowhere(self._machine.memory, engine.pc):
                 self._found(engine, "its trap handler has ended in an endless loop")
+
+
+def _in_rom(pc: int) -> bool:
+    return 0 <= pc - ROM_BASE < ROM_SIZE
 
 
 def _deaf(engine: Engine) -> bool:

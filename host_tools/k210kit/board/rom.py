@@ -1,4 +1,7 @@
-"""The mask ROM: boot from flash, download mode, the entry points that software calls (mask_rom/entry_points.c)."""
+"""The mask ROM: boot from flash, and where its programs for the rest start (mask_rom/*.c).
+
+What it does in which case: laanwj's annotations of a ROM dump (k210-sdk-stuff, rom/).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from k210kit.board.core.hart import MSTATUS_FS
-from k210kit.board.core.memory import ROM_BASE, SRAM_BASE, SRAM_SIZE, Memory
+from k210kit.board.core.memory import ROM_BASE, SRAM_BASE, Memory
 from k210kit.errors import K210Error
 from k210kit.images import elf, header
 
@@ -28,20 +31,30 @@ LEFT_BEHIND = (
     ("uarths", 0x18, 390_000_000 // 115_200 - 1),
     ("uarths", 0x08, 1),
     ("uarths", 0x0C, 1),
+    ("uarths", 0x10, 2),
+    ("gpiohs", 0x04, 1),
 )
 """Device, register offset, value."""
 
 ENTRY_POINTS = Path(__file__).parent / "mask_rom" / "entry_points.elf"
-_WAIT = (0x10500073).to_bytes(4, "little") + (0xFFDFF06F).to_bytes(4, "little")
-WAIT_OFFSET = 0x100
-"""Where both harts wait (wfi; j .-4) when there is nothing to boot."""
+
+PARK, NAMED_COMMANDS, EXIT, DOWNLOAD = 0x0058, 0x0100, 0x1A04, 0xA300
+"""Offsets in the ROM: where hart 1 sleeps, whether commands are answered that only have a name, the end of a boot that
+failed, download mode."""
+
+LONGEST_PAYLOAD = 0x5FC000
+BAD_PAYLOAD_SIZE = 0xE9
+"""What the ROM exits with when the length in the flash is beyond that."""
+BOOT_PIN = 16
+BOOT_PIN_LOW = "the boot pin (IO16) is low"
 
 
-def fill(memory: Memory) -> None:
-    """Write the ROM's contents: a wait loop and the entry points."""
+def fill(memory: Memory, strict: bool = False) -> None:
+    """Write the ROM's contents; when `strict`, commands of download mode that were never seen to work are refused."""
     code = elf.parse(ENTRY_POINTS.read_bytes()).flatten(ROM_BASE)
     memory.rom[: len(code)] = code
-    memory.rom[WAIT_OFFSET : WAIT_OFFSET + len(_WAIT)] = _WAIT
+    if strict:
+        memory.rom[NAMED_COMMANDS : NAMED_COMMANDS + 4] = bytes(4)
 
 
 def set_up(devices: Mapping[str, Device]) -> None:
@@ -50,28 +63,45 @@ def set_up(devices: Mapping[str, Device]) -> None:
         devices[name].write(offset, 4, value)
 
 
-def boot(memory: Memory, engines: list[Engine], flash: NorFlash | None) -> str:
+def boot(memory: Memory, engines: list[Engine], flash: NorFlash | None, boot_pin: bool = True) -> str:
     """Load the payload from flash offset 0 and set both harts to its start.
 
-    Returns '' when it boots, else why the ROM stays in download mode. The time that the ROM takes
-    is not known and counts as none.
+    Returns '' when it boots, else why not: with the boot pin low or with a payload that does not match its hash the ROM
+    goes to download mode, with a length that the SRAM cannot hold it tells so and stops. The time that the ROM takes
+    to boot is not known and counts as none.
     """
-    problem = "no flash chip answers"
-    if flash is not None:
-        try:
-            payload = header.unwrap(bytes(flash.data), "flash")
-            if len(payload) > SRAM_SIZE:
-                raise K210Error(f"the payload has {len(payload)} bytes, the SRAM {SRAM_SIZE}")
-            memory.ram[: len(payload)] = payload
-            problem = ""
-        except K210Error as error:
-            problem = str(error)
+    start = ROM_BASE + DOWNLOAD
+    problem = BOOT_PIN_LOW
+    if boot_pin:
+        size, problem = _load(memory, flash)
+        start = SRAM_BASE if not problem else ROM_BASE + EXIT if size > LONGEST_PAYLOAD else start
     for engine in engines:
-        engine.pc = SRAM_BASE if not problem else ROM_BASE + WAIT_OFFSET
-        engine.set_x(2, DATA_BASE + STACK_SIZE * (engine.number + 1))
-        engine.set_x(3, DATA_BASE + 0x800)
-        engine.set_x(4, DATA_BASE)
-        # The RAM stubs of the flashers use the FPU without switching it on.
-        engine.state.mstatus |= MSTATUS_FS
-        engine.set_engine_fs(MSTATUS_FS)
+        _give_registers(engine)
+        engine.pc = start if engine.number == 0 or not problem else ROM_BASE + PARK
+    engines[0].set_x(10, BAD_PAYLOAD_SIZE if start == ROM_BASE + EXIT else 0)
     return problem
+
+
+def _load(memory: Memory, flash: NorFlash | None) -> tuple[int, str]:
+    """The length that the flash gives, and why its payload is not there now, or ''."""
+    if flash is None:
+        return 0xFFFF_FFFF, "no flash chip answers"
+    size = int.from_bytes(flash.data[1:5], "little")
+    try:
+        payload = header.unwrap(bytes(flash.data), "flash")
+        if size > LONGEST_PAYLOAD:
+            raise K210Error(f"the payload has {size} bytes, the mask ROM takes {LONGEST_PAYLOAD}")
+    except K210Error as error:
+        return size, str(error)
+    memory.ram[:size] = payload
+    return size, ""
+
+
+def _give_registers(engine: Engine) -> None:
+    # Hart 0 has the upper one of the two stacks.
+    stack = DATA_BASE + STACK_SIZE * (2 - engine.number)
+    for register, value in ((2, stack), (3, DATA_BASE + 0x800), (4, stack)):
+        engine.set_x(register, value)
+    # The RAM stubs of the flashers use the FPU without switching it on.
+    engine.state.mstatus |= MSTATUS_FS
+    engine.set_engine_fs(MSTATUS_FS)

@@ -27,7 +27,7 @@ EXCEPTIONS = {
     11: "environment call from machine mode",
 }
 
-_WORDS = """cycles stalled mstatus misa medeleg mideleg mie mip mtvec mscratch mepc mcause mtval mucounteren
+_WORDS = """cycles stalled polled mstatus misa medeleg mideleg mie mip mtvec mscratch mepc mcause mtval mucounteren
 mscounteren mcycle_offset minstret_offset satp tselect""".split()
 _REST = """priv idle spinning crashed traps fault_count fault_cause fault_pc fault_tval fault_cycle
 fault_depth fault_repeats fault_watch trap_cycle hart_id""".split()
@@ -45,14 +45,15 @@ class HartState(ctypes.Structure):
 
     cycles: int
     stalled: int
+    polled: int
     traps: int
     mip: int
 
     def reset(self, hart_id: int) -> None:
         """Reset values: machine mode, interrupts off, FPU off; time goes on."""
-        cycles, stalled, traps = int(self.cycles), int(self.stalled), int(self.traps)
+        cycles, stalled, polled, traps = int(self.cycles), int(self.stalled), int(self.polled), int(self.traps)
         ctypes.memset(ctypes.addressof(self), 0, ctypes.sizeof(self))
-        self.cycles, self.stalled, self.traps = cycles, stalled, traps
+        self.cycles, self.stalled, self.polled, self.traps = cycles, stalled, polled, traps
         self.misa, self.priv, self.hart_id = MISA, PRIV_MACHINE, hart_id
         self.mstatus = PRIV_MACHINE << 11
         self.mcycle_offset = (1 << 64) - cycles if cycles else 0
@@ -62,3 +63,8 @@ class HartState(ctypes.Structure):
     def retired(self) -> int:
         """Instructions retired since power-on."""
         return self.cycles - self.stalled
+
+    @property
+    def busy(self) -> int:
+        """Of these, all but those of waiting loops that were skipped."""
+        return self.retired - self.polled

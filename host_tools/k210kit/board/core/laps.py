@@ -27,7 +27,7 @@ FIRST_ATTEMPT, LAST_WAIT = 8, 4096
 KEPT = 4
 """Snapshots of consecutive heads: a lap may only repeat every second or third time."""
 
-TIMES = ("cycles", "stalled", "traps", "trap_cycle")
+TIMES = ("cycles", "stalled", "polled", "traps", "trap_cycle")
 LARGE = 1 << 16
 Leaf = tuple[Any, Any, Any]
 

@@ -143,10 +143,15 @@ class SerialLine:
         self._listeners: list[Callable[[bytes], None]] = []
         self._event: Event | None = None
         self._breaking = False
-        self.carried = 0
-        """Bytes that have gone over the line so far, both ways together."""
+        self.carried_to_board = self.carried_from_board = 0
+        """Characters that have gone over the line so far, whether they were understood or not."""
         wiring.attach(self)
         wiring.fpioa.pads[rx_pad].drive(True, self)
+
+    @property
+    def carried(self) -> int:
+        """Characters that have gone over the line so far, both ways together."""
+        return self.carried_to_board + self.carried_from_board
 
     @property
     def pending(self) -> int:
@@ -188,12 +193,12 @@ class SerialLine:
 
     def from_board(self, data: bytes, baud: float, form: SerialFormat) -> None:
         """The board's UART has sent `data`."""
+        self.carried_from_board += len(data)
         own_baud, own = self.baud or baud, self.format or form
         if own != form or not rates_match(baud, own_baud):
             heard = (hear(byte, baud, form, own_baud, own) for byte in data)
             data = bytes(character.byte for character in heard if character is not None)
         self._from_board += data
-        self.carried += len(data)
         for listener in self._listeners:
             listener(data)
 
@@ -211,7 +216,7 @@ class SerialLine:
     def _arrived(self) -> None:
         self._event = None
         byte = self._to_board.popleft()
-        self.carried += 1
+        self.carried_to_board += 1
         baud, form, port = self._sending()
         if self._to_board:
             self._start()

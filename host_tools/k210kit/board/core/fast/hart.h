@@ -10,6 +10,7 @@
 typedef struct {
     uint64_t cycles; // CPU cycles since power-on at the start of the current block
     uint64_t stalled; // of these, cycles in which nothing retired (WFI)
+    uint64_t polled; // of these, cycles of waiting loops that were skipped
     uint64_t mstatus;
     uint64_t misa;
     uint64_t medeleg;

@@ -60,7 +60,9 @@ void poll_skip(hart_t *hart) {
     bool tried = loop->valid;
     if (unchanged(hart, loop, now)) {
         if (lap && hart->limit > now + lap) {
-            hart->state->cycles += (hart->limit - 1 - now) / lap * lap;
+            uint64_t skipped = (hart->limit - 1 - now) / lap * lap;
+            hart->state->cycles += skipped;
+            hart->state->polled += skipped;
             loop->cycle = hart_now(hart);
         }
     } else if (tried) {
@@ -93,7 +95,9 @@ bool spins(hart_t *hart, uint64_t pc, unsigned entry, uint64_t now) {
         return false;
     }
     hart->proven_pc = pc;
-    hart->state->cycles = now + (hart->limit - now + lap - 1) / lap * lap;
+    uint64_t skipped = (hart->limit - now + lap - 1) / lap * lap;
+    hart->state->cycles = now + skipped;
+    hart->state->polled += skipped;
     hart->state->spinning = lap == 1;
     return true;
 }
