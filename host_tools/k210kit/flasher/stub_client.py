@@ -140,9 +140,7 @@ class StubClient:
         pieces = [(at, min(BLOCK, offset + size - at)) for at in range(offset, offset + size, BLOCK)]
         found: dict[int, bytes] = {}
         requests: deque[Request] = deque(
-            Request(
-                stub_frames.READ, struct.pack("<IIB", at, length, 1), 8.0 + length * 20 / self.line.baud, length, tag=at
-            )
+            Request(stub_frames.READ, struct.pack("<IIB", at, length, 1), 8.0 + length * 20 / self.line.baud, length)
             for at, length in pieces
         )
         for request, reply in self._pipeline(requests, _halved_read):
