@@ -74,6 +74,7 @@ flash-stub: packages-firmware
 	cmake --build $(BUILD)/flash_stub
 	@mkdir -p $(dir $(FLASH_STUB))
 	install -m 644 $(BUILD)/flash_stub/flash_stub.bin $(FLASH_STUB)
+	@riscv64-unknown-elf-gcc --version | head -1 >$(dir $(FLASH_STUB))compiler.txt
 	@ls -l $(FLASH_STUB) | awk '{print $$5, $$9}'
 
 micropython-source: packages-firmware
