@@ -201,7 +201,10 @@ def refusal(build: object, shape: tuple[int, ...] = (3, 16, 16), options: Option
             ("node_conv3", "of at least 4x4"),
         ),
         (lambda b: (b.conv(4), b.add("ReduceMean", (4, 16, 1), axes=[3])), ("node_reducemean1", "height and width")),
-        (lambda b: (b.conv(4), b.add("Mul", b.shape, b.value)), ("node_mul1", "product of two values")),
+        (
+            lambda b: (b.conv(4), (lambda value: (b.conv(4), b.add("Mul", b.shape, value)))(b.value)),
+            ("node_mul2", "product of two values"),
+        ),
     ],
 )  # fmt: skip
 def test_refusals(build: object, words: tuple[str, ...]) -> None:
@@ -212,6 +215,47 @@ def test_refusals(build: object, words: tuple[str, ...]) -> None:
 def test_no_room_in_kpu_ram() -> None:
     text = refusal(lambda b: (b.conv(64), b.conv(64)), (3, 256, 256))
     assert "2,097,152" in text and "smaller" in text
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda b: (b.conv(64), b.function("Relu"), b.conv(64), b.function("Relu"), b.pool("MaxPool", 2, 2), b.conv(8)),
+        lambda b: (b.conv(32), b.conv(32, stride=2), b.function("Relu"), b.conv(64), b.conv(64, 1, 2, (0, 0, 0, 0))),
+        lambda b: (b.conv(64), b.conv(64, groups=64), b.conv(8, 1), b.function("Sigmoid")),
+    ],
+)
+def test_what_does_not_fit_goes_in_bands(layers: object) -> None:
+    """Images of 4 MiB in between, on a KPU of 2: exact across the bands' edges."""
+    b = Builder(1, (3, 256, 256))
+    layers(b)  # type: ignore[operator]
+    assert min(compiled_noise(b)) > 33
+
+
+@pytest.mark.parametrize(("side", "pad", "more"), [(2, 0, 0), (4, 1, 0), (3, 1, 1)])
+def test_transposed_convolution(side: int, pad: int, more: int) -> None:
+    b = Builder(1, (3, 16, 20))
+    b.conv(6)
+    b.function("Relu")
+    weights = b.random.normal(0, 0.4, (6, 5, side, side)).astype(np.float32)
+    b.add(
+        "ConvTranspose", (5, 32, 40), b.constant(weights), b.constant(np.ones(5, np.float32)), kernel_shape=[side] * 2,
+        strides=[2, 2], pads=[pad] * 4, output_padding=[more] * 2,
+    )  # fmt: skip
+    b.function("Relu")
+    b.conv(4)
+    assert min(compiled_noise(b)) > 33
+
+
+@pytest.mark.parametrize("kind", ["Sigmoid", "HardSigmoid"])
+def test_a_value_times_its_function(kind: str) -> None:
+    """SiLU and hard swish as they are exported."""
+    b = Builder(1, (3, 16, 20))
+    before = b.conv(6)
+    b.function(kind, **({} if kind == "Sigmoid" else {"alpha": 1 / 6, "beta": 0.5}))
+    b.add("Mul", b.shape, before)
+    b.conv(4)
+    assert min(compiled_noise(b)) > 33
 
 
 def test_pictures_of_another_shape() -> None:

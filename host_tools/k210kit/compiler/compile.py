@@ -15,6 +15,7 @@ from k210kit.compiler.calibration import Reference
 from k210kit.compiler.lowering import Lowering, Ranges, lower
 from k210kit.compiler.quantization import Scale
 from k210kit.compiler.stages import Join, KpuStage, Stage, stages_of
+from k210kit.compiler.tiling import in_bands
 from k210kit.errors import K210Error
 
 METHODS = ("minmax", "percentile", "mse")
@@ -78,7 +79,8 @@ def compile_model(
     seen = calibration.observe(reference, pictures)
     limits = {name: _limits(value, options.ranges) for name, value in seen.items()}
     means = {name: value.means.astype(np.float64) for name, value in seen.items()} if options.correct_bias else {}
-    stages, network = stages_of(network)
+    limits |= {part: limits[whole] for part, whole in network.parts.items()}
+    stages, network = in_bands(*stages_of(network))
     scales = _scales(stages, network, limits, Scale(factor, round(-offset / factor)))
     lowering = lower(network, stages, scales, limits, means)
     return Compiled(lowering.finish(), lowering, reference)
