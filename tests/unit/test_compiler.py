@@ -14,6 +14,7 @@ from random_networks import Builder, random_network
 
 from k210kit.compiler import Options, compile_model
 from k210kit.compiler.calibration import Reference
+from k210kit.compiler.equalization import equalized
 from k210kit.compiler.memory import Buffer, allocate
 from k210kit.errors import K210Error
 from k210kit.kmodel import Runtime
@@ -177,9 +178,68 @@ def test_two_runs_give_the_same_bytes() -> None:
         assert compile_model(model, pictures, UNIT).data == compile_model(model, pictures, UNIT).data
 
 
-@pytest.mark.parametrize("method", ["percentile", "mse"])
+@pytest.mark.parametrize("method", ["percentile", "mse", "kl"])
 def test_ranges(method: str) -> None:
     assert min(compiled_noise(random_network(7), options=Options(std=(255.0,), ranges=method))) > LEAST
+
+
+def test_equalization() -> None:
+    """Channels of very different size: the floats stay, the bytes come much nearer to them."""
+    b = Builder(8, (3, 20, 24))
+    b.conv(12)
+    b.function("Relu")
+    b.conv(12, groups=12)
+    b.function("LeakyRelu", alpha=0.1)
+    b.conv(6, 1)
+    model = b.build()
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    factor = np.logspace(-1.5, 1.5, 12).astype(np.float32)
+    for name, shape in (("constant0", (12, 1, 1, 1)), ("constant1", (12,))):
+        changed = onnx.numpy_helper.to_array(weights[name]) * factor.reshape(shape)
+        weights[name].CopyFrom(onnx.numpy_helper.from_array(changed, name))
+    changed = onnx.numpy_helper.to_array(weights["constant2"]) / factor.reshape(12, 1, 1, 1)
+    weights["constant2"].CopyFrom(onnx.numpy_helper.from_array(changed, "constant2"))
+    pictures = b.pictures(4)
+    plain, even = Reference(model, 1 / 255), Reference(equalized(model), 1 / 255)
+    for picture in pictures:
+        wanted, found = plain.run(picture)[b.value], even.run(picture)[b.value]
+        assert np.allclose(wanted, found, rtol=1e-3, atol=1e-4)
+    results = []
+    for equalize in (False, True):
+        runtime = Runtime(read(compile_model(model, pictures, Options(std=(255.0,), equalize=equalize)).data))
+        wanted = np.concatenate([plain.run(picture)[b.value].reshape(-1) for picture in pictures])
+        results.append(noise(wanted, np.concatenate([runtime.run(picture)[0].reshape(-1) for picture in pictures])))
+    assert results[1] > results[0] + 10 and results[1] > 30
+
+
+def test_a_model_with_its_own_ranges() -> None:
+    """QuantizeLinear and DequantizeLinear around values and weights: their scales are the model's."""
+    b = Builder(9, (3, 16, 20))
+
+    def pair(step: float, zero: int) -> None:
+        scale, at = b.constant(np.array(step, np.float32)), b.constant(np.array(zero, np.uint8))
+        b.add("QuantizeLinear", b.shape, scale, at)
+        b.add("DequantizeLinear", b.shape, scale, at)
+
+    pair(1 / 255, 0)
+    steps = np.array([0.004, 0.006, 0.01, 0.02], np.float32)
+    data = b.constant(b.random.integers(-127, 128, (4, 3, 3, 3)).astype(np.int8))
+    kept = b.value
+    weights = b.add(
+        "DequantizeLinear", (4, 3, 3, 3), inputs=[data, b.constant(steps), b.constant(np.zeros(4, np.int8))], axis=0
+    )
+    b.value = kept
+    b.add("Conv", (4, 16, 20), weights, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    activated = b.function("LeakyRelu", alpha=0.2)
+    pair(0.05, 31)
+    b.conv(3, 1)
+    compiled = compile_model(b.build(), b.pictures(3), UNIT)
+    scale = compiled.lowering.scales[activated]
+    assert (scale.step, scale.zero) == (pytest.approx(0.05), 31)
+    runtime = Runtime(read(compiled.data))
+    for picture in b.pictures(3):
+        wanted = compiled.reference.run(picture)[b.value].reshape(-1)
+        assert noise(wanted, runtime.run(picture)[0].reshape(-1)) > 30
 
 
 def refusal(build: object, shape: tuple[int, ...] = (3, 16, 16), options: Options = UNIT) -> str:

@@ -28,8 +28,9 @@ REPORTED = 4
 @click.option("--std", metavar="N[,N,N]", default="1", show_default=True, help="What the difference is divided by.")
 @click.option("--scale", metavar="N", type=float, help="The same as --std 1/N; 0.00392157 for networks that take 0..1.")
 @click.option("--swap-rb", is_flag=True, help="The network's first channel is blue.")
-@click.option("--ranges", type=click.Choice(("minmax", "percentile", "mse")), default="minmax", show_default=True)
+@click.option("--ranges", type=click.Choice(("minmax", "percentile", "mse", "kl")), default="minmax", show_default=True)
 @click.option("--no-bias-correction", is_flag=True, help="Leave biases as they are.")
+@click.option("--equalize", is_flag=True, help="Make channels alike by sharing scales between layers.")
 @click.option("--report", metavar="FILE.html", help="Write a page about every layer.")
 def command(model: str, calibrate: str, out: str | None, report: str | None, **options: Any) -> None:
     """Compile an ONNX network to a kernel model of version 3.
@@ -61,7 +62,7 @@ def _compile(source: str, calibrate: str, target: Path, report: str | None, opti
         options["std"] = str(1 / options["scale"])
     chosen = Options(
         _numbers("--mean", options["mean"]), _numbers("--std", options["std"]), options["swap_rb"], options["ranges"],
-        not options["no_bias_correction"],
+        not options["no_bias_correction"], options["equalize"],
     )  # fmt: skip
     compiled = compile_model(network, pictures, chosen)
     model = read(compiled.data)

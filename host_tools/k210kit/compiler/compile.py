@@ -9,16 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from k210kit.compiler import calibration, onnx_reader, preprocessing
+from k210kit.compiler import calibration, onnx_reader, preprocessing, qdq
 from k210kit.compiler import network as net
 from k210kit.compiler.calibration import Reference
+from k210kit.compiler.equalization import equalized
 from k210kit.compiler.lowering import Lowering, Ranges, lower
 from k210kit.compiler.quantization import Scale
 from k210kit.compiler.stages import Join, KpuStage, Stage, stages_of
 from k210kit.compiler.tiling import in_bands
 from k210kit.errors import K210Error
 
-METHODS = ("minmax", "percentile", "mse")
+METHODS = ("minmax", "percentile", "mse", "kl")
 MARGIN = 1.03
 """Other pictures reach a little further than those that were seen."""
 
@@ -28,8 +29,9 @@ class Options:
     """How a network is compiled. It takes pictures as floats (byte - mean) / std: numbers, or one for each channel.
 
     `swap_rb`: its first channel is blue. `ranges` is how a value's range is chosen out of what calibration has seen:
-    all of it and a little more, all but the outer 0.01 %, or what gives the least squared error. `correct_bias` makes
-    good in the biases what rounding the weights adds.
+    all of it and a little more, all but the outer 0.01 %, what gives the least squared error, or the least divergence.
+    `correct_bias` makes good in the biases what rounding the weights adds. `equalize` shares scales between
+    neighbouring convolutions so that channels are alike.
     """
 
     mean: tuple[float, ...] = (0.0,)
@@ -37,6 +39,7 @@ class Options:
     swap_rb: bool = False
     ranges: str = "minmax"
     correct_bias: bool = True
+    equalize: bool = False
 
     def __post_init__(self) -> None:
         if self.ranges not in METHODS:
@@ -70,6 +73,9 @@ def compile_model(
     options = options or Options()
     model = source if isinstance(source, onnx.ModelProto) else load_onnx(source)
     simple = onnx_reader.simplified(preprocessing.with_preprocessing(model, options.mean, options.std, options.swap_rb))
+    simple, given = qdq.without_qdq(simple)
+    if options.equalize:
+        simple = equalized(simple)
     network = onnx_reader.read(simple)
     wanted = network.shapes[network.input]
     if pictures.ndim != 4 or pictures.shape[1:] != wanted or not len(pictures):
@@ -79,6 +85,7 @@ def compile_model(
     seen = calibration.observe(reference, pictures)
     limits = {name: _limits(value, options.ranges) for name, value in seen.items()}
     means = {name: value.means.astype(np.float64) for name, value in seen.items()} if options.correct_bias else {}
+    limits |= {value: limit for value, limit in given.items() if value in limits}
     limits |= {part: limits[whole] for part, whole in network.parts.items()}
     stages, network = in_bands(*stages_of(network))
     scales = _scales(stages, network, limits, Scale(factor, round(-offset / factor)))
@@ -91,6 +98,8 @@ def _limits(seen: calibration.Seen, method: str) -> tuple[float, float]:
         return seen.percentile(0.9999)
     if method == "mse":
         return seen.least_error()
+    if method == "kl":
+        return seen.least_divergence()
     return seen.low * MARGIN, seen.high * MARGIN
 
 
