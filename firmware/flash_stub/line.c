@@ -295,11 +295,12 @@ void line_init(void) {
     sysctl_clock_enable(SYSCTL_CLOCK_FPIOA);
     sysctl_clock_enable(SYSCTL_CLOCK_UART3);
     sysctl_reset(SYSCTL_RESET_UART3);
+    // Before it listens, since nothing says what it hears without a pad.
+    fpioa->io[RX_PAD] = FPIOA_CH_SEL(FUNC_UART3_RX) | FPIOA_IE_EN | FPIOA_ST;
+    fpioa->io[TX_PAD] = FPIOA_CH_SEL(FUNC_UART3_TX) | FPIOA_OE_EN | FPIOA_DRIVING(15);
     plic_init();
     plic_set_priority(IRQN_UART3_INTERRUPT, 1);
     plic_irq_enable(IRQN_UART3_INTERRUPT);
     set_csr(mie, MIP_MEIP);
     line_set_baud(LINE_FIRST_BAUD);
-    fpioa->io[RX_PAD] = FPIOA_CH_SEL(FUNC_UART3_RX) | FPIOA_IE_EN | FPIOA_ST;
-    fpioa->io[TX_PAD] = FPIOA_CH_SEL(FUNC_UART3_TX) | FPIOA_OE_EN | FPIOA_DRIVING(15);
 }
