@@ -17,7 +17,9 @@
 #define ESC_ESC (0xdd)
 
 #define LARGEST_ERROR (50) // a fiftieth
-#define SENT_LIMIT_US (20000) // a FIFO's worth at 9600 baud
+#define SLOWEST_BAUD (9600)
+#define STALL_US (20000) // a FIFO's worth at that
+#define OUT_SIZE (1u << 18) // more than two replies to reads, escapes included
 #define LCR_TRIES (1000)
 
 static frame_t frames[FRAME_COUNT];
@@ -30,7 +32,12 @@ static struct {
     volatile uint32_t filled, taken;
 } in;
 
-static uint32_t crc_sent;
+// What the UART has still to send. `filled` and `sent` count bytes and are indices modulo the size.
+static struct {
+    uint32_t crc;
+    volatile uint32_t filled, sent;
+    uint8_t data[OUT_SIZE];
+} out;
 
 // ---- Receiving
 
@@ -71,6 +78,35 @@ static inline void take(uint8_t byte) {
     }
 }
 
+// One byte in or out, whichever the UART is ready for; false when it is for neither.
+static inline bool exchange(void) {
+    uint32_t status = PORT->lsr;
+    if (status & UART_LSR_DR) {
+        take((uint8_t)PORT->rbr);
+    } else if (out.sent != out.filled && !(status & UART_LSR_TX_FULL)) {
+        PORT->rbr = out.data[out.sent % OUT_SIZE];
+        out.sent++;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static inline void set_interrupts(void) {
+    PORT->ier = UART_IER_PTIME | UART_IER_ERBFI | (out.sent != out.filled ? UART_IER_ETBEI : 0);
+}
+
+// Neither of these should happen, and both would come back for ever: a write to LCR that hit the UART busy, which a
+// look at USR ends, and a timeout with nothing there (Linux, 8250_dw.c, dw8250_handle_irq).
+static inline void end_idle_interrupt(void) {
+    uint32_t cause = PORT->iir & UART_IIR_ID;
+    if (cause == UART_IIR_BUSY) {
+        (void)PORT->usr;
+    } else if (cause == UART_IIR_TIMEOUT && !(PORT->lsr & UART_LSR_DR)) {
+        (void)PORT->rbr;
+    }
+}
+
 // The only interrupt that is enabled is that of the UART. Anything else is a fault of this program, from which
 // a reset is the way out: the host notices that nothing answers.
 __attribute__((interrupt("machine"), aligned(4), used)) void trap(void) {
@@ -78,16 +114,13 @@ __attribute__((interrupt("machine"), aligned(4), used)) void trap(void) {
         sysctl->soft_reset = 1;
     }
     uint32_t source = plic_irq_claim();
-    uint32_t status = PORT->lsr;
-    if (!(status & UART_LSR_DR)) {
-        // Neither of these should happen, and both would come back for ever: a write to LCR that hit the UART busy,
-        // which a look at USR ends, and a timeout with nothing there (Linux, 8250_dw.c, dw8250_handle_irq).
-        (void)PORT->usr;
-        (void)PORT->rbr;
+    if (exchange()) {
+        while (exchange()) {
+        }
+    } else {
+        end_idle_interrupt();
     }
-    for (; status & UART_LSR_DR; status = PORT->lsr) {
-        take((uint8_t)PORT->rbr);
-    }
+    set_interrupts();
     plic_irq_complete(source);
 }
 
@@ -145,22 +178,34 @@ void line_done(void) {
 
 // ---- Sending
 
-static void wait_while(uint32_t mask, uint32_t value) {
-    if ((PORT->lsr & mask) == value) {
-        uint64_t limit = sysctl_get_time_us() + SENT_LIMIT_US;
-        while ((PORT->lsr & mask) == value && sysctl_get_time_us() < limit) {
-        }
+static bool is_stalled(uint32_t *sent, uint64_t *since) {
+    uint64_t now = sysctl_get_time_us();
+    if (*sent != out.sent) {
+        *sent = out.sent;
+        *since = now;
+    }
+    return now - *since > STALL_US;
+}
+
+// Waits until at most `left` bytes are to be sent. They leave in the interrupt.
+static void wait_sent(uint32_t left) {
+    uint32_t sent = out.sent;
+    uint64_t since = sysctl_get_time_us();
+    while (out.filled - out.sent > left && !is_stalled(&sent, &since)) {
     }
 }
 
 static void put(uint8_t byte) {
-    wait_while(UART_LSR_TX_FULL, UART_LSR_TX_FULL);
-    PORT->rbr = byte;
+    if (out.filled - out.sent >= OUT_SIZE) {
+        wait_sent(OUT_SIZE - 1);
+    }
+    out.data[out.filled % OUT_SIZE] = byte;
+    out.filled++;
 }
 
 void line_bytes(const void *data, uint32_t count) {
     const uint8_t *bytes = data;
-    crc_sent = crc_update(crc_sent, bytes, count);
+    out.crc = crc_update(out.crc, bytes, count);
     for (; count; count--, bytes++) {
         if (*bytes == END || *bytes == ESC) {
             put(ESC);
@@ -177,18 +222,24 @@ void line_u32(uint32_t value) {
 
 void line_begin(uint8_t operation, uint8_t number) {
     const uint8_t head[2] = {operation, number};
-    crc_sent = ~0u;
+    out.crc = ~0u;
     put(END);
     line_bytes(head, sizeof(head));
 }
 
 void line_end(void) {
-    line_u32(~crc_sent);
+    line_u32(~out.crc);
     put(END);
+    clear_csr(mstatus, MSTATUS_MIE);
+    set_interrupts();
+    set_csr(mstatus, MSTATUS_MIE);
 }
 
 void line_flush(void) {
-    wait_while(UART_LSR_TEMT, 0);
+    wait_sent(0);
+    uint64_t limit = sysctl_get_time_us() + STALL_US;
+    while (!(PORT->lsr & UART_LSR_TEMT) && sysctl_get_time_us() < limit) {
+    }
 }
 
 // ---- Settings
@@ -200,7 +251,7 @@ static uint32_t sixteenths(uint32_t baud) {
 
 uint32_t line_nearest(uint32_t baud) {
     uint32_t divider = sixteenths(baud);
-    if (divider < 16 || divider > 0xfffff) {
+    if (baud < SLOWEST_BAUD || divider < 16) {
         return 0;
     }
     uint32_t rate = sysctl_clock_get_freq(SYSCTL_CLOCK_UART3) / divider;
@@ -231,8 +282,9 @@ void line_set_baud(uint32_t baud) {
     PORT->dlf = divider & 15;
     set_lcr(UART_LCR_BITS(8));
     (void)PORT->usr;
-    PORT->iir = UART_FCR_FIFO_EN | UART_FCR_RX_RESET | UART_FCR_TX_RESET | UART_FCR_RX_TRIGGER(UART_RECEIVE_FIFO_8);
-    PORT->ier = UART_IER_PTIME | UART_IER_ERBFI;
+    PORT->iir = UART_FCR_FIFO_EN | UART_FCR_RX_RESET | UART_FCR_TX_RESET | UART_FCR_RX_TRIGGER(UART_RECEIVE_FIFO_8)
+        | UART_FCR_TX_TRIGGER(UART_SEND_FIFO_8);
+    set_interrupts();
     in.length = 0;
     in.bad = in.escaped = false;
     set_csr(mstatus, MSTATUS_MIE);
@@ -243,11 +295,12 @@ void line_init(void) {
     sysctl_clock_enable(SYSCTL_CLOCK_FPIOA);
     sysctl_clock_enable(SYSCTL_CLOCK_UART3);
     sysctl_reset(SYSCTL_RESET_UART3);
+    // Before it listens, since nothing says what it hears without a pad.
+    fpioa->io[RX_PAD] = FPIOA_CH_SEL(FUNC_UART3_RX) | FPIOA_IE_EN | FPIOA_ST;
+    fpioa->io[TX_PAD] = FPIOA_CH_SEL(FUNC_UART3_TX) | FPIOA_OE_EN | FPIOA_DRIVING(15);
     plic_init();
     plic_set_priority(IRQN_UART3_INTERRUPT, 1);
     plic_irq_enable(IRQN_UART3_INTERRUPT);
     set_csr(mie, MIP_MEIP);
     line_set_baud(LINE_FIRST_BAUD);
-    fpioa->io[RX_PAD] = FPIOA_CH_SEL(FUNC_UART3_RX) | FPIOA_IE_EN | FPIOA_ST;
-    fpioa->io[TX_PAD] = FPIOA_CH_SEL(FUNC_UART3_TX) | FPIOA_OE_EN | FPIOA_DRIVING(15);
 }

@@ -1,6 +1,7 @@
 // The serial line: UART3 on pads 4 and 5, and the frames on it (docs/flash_protocol.md).
 //
-// The interrupt of the UART takes bytes out of its FIFO into frames, whatever the hart does meanwhile.
+// The interrupt of the UART takes bytes out of its FIFO into frames, and bytes to be sent into it, whatever the hart
+// does meanwhile.
 #ifndef STUB_LINE_H
 #define STUB_LINE_H
 
@@ -26,7 +27,7 @@ typedef enum { LINE_FRAME, LINE_DAMAGED, LINE_SILENT } line_event_t;
 
 void line_init(void);
 
-// The rate that comes nearest to `baud`, in bits a second; 0 when it is more than 2 % away.
+// The rate that comes nearest to `baud`, in bits a second; 0 when it is more than 2 % away, or slower than 9600.
 uint32_t line_nearest(uint32_t baud);
 
 // Sends what is to be sent, then changes the rate. What arrives meanwhile is lost.
@@ -36,8 +37,8 @@ void line_set_baud(uint32_t baud);
 line_event_t line_next(frame_t **frame, uint64_t limit);
 void line_done(void);
 
-// A frame to the host: beginning, any number of bytes, end. The UART's last bytes are on their way when
-// line_end() returns; line_flush() waits until they are out.
+// A frame to the host: beginning, any number of bytes, end, at which it starts to leave. line_flush() waits until all
+// is out.
 void line_begin(uint8_t operation, uint8_t number);
 void line_bytes(const void *data, uint32_t count);
 void line_u32(uint32_t value);

@@ -101,6 +101,7 @@ static bool finish_dma(void) {
         dmac->chen[1] = DMAC_CHEN_ABORT(CHANNEL) | DMAC_CHEN_ABORT_WE(CHANNEL);
         poll(&dmac->chen[0], DMAC_CHEN_EN(CHANNEL), 0);
     }
+    __sync_synchronize(); // what it stored is not looked at before
     return done;
 }
 

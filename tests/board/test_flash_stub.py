@@ -174,7 +174,7 @@ def test_wrong_requests(stub: Stub) -> None:
         assert stub.ask(operation).status == UNKNOWN_OPERATION
     wrong = [
         (HELLO, b"K211"), (HELLO, b""), (HELLO, b"K2100"), (BAUD, b""), (BAUD, bytes(5)), (BAUD, words(0)),
-        (BAUD, words(100)), (BAUD, words(50_000_000)), (FLASH, b""), (FLASH, bytes(2)), (RESET, b""),
+        (BAUD, words(1200)), (BAUD, words(50_000_000)), (FLASH, b""), (FLASH, bytes(2)), (RESET, b""),
         (READ, words(0, 1)), (READ, words(0, 0) + b"\0"), (READ, words(0, BLOCK + 1) + b"\0"),
         (READ, words(0, 16) + b"\2"), (READ, words(0, 16, 1)),
         (HASH, words(0, 4096)), (HASH, words(0, 0, 4096)), (HASH, words(0, 8192, 0)),
@@ -412,6 +412,17 @@ def test_read(fast: Stub, deflated: bool) -> None:
     fast.chip.load(0x40000, text[:BLOCK])
     for offset, count in ((0x20000, BLOCK), (0x40000, BLOCK), (0x40001, 777), (0x2FFF3, 1), (0x1FFFD, 6), (0, BLOCK)):
         assert fast.read(offset, count, deflated=deflated) == bytes(fast.chip.data[offset : offset + count])
+
+
+def test_replies_leave_while_the_next_is_made(fast: Stub) -> None:
+    fast.chip.load(0, noise(4 * BLOCK))
+    began = fast.board.now
+    for n in range(5):
+        if n < 4:
+            fast.send(READ, words(n * BLOCK, BLOCK) + b"\1")
+        if n > 0:
+            assert unpack(fast.receive().body, (n - 1) * BLOCK, BLOCK) == noise(4 * BLOCK)[(n - 1) * BLOCK : n * BLOCK]
+    assert fast.board.now - began < 4 * BLOCK * 10 / 4_482_758 * 1.08
 
 
 def test_read_deflates_where_that_helps(fast: Stub) -> None:
@@ -682,6 +693,17 @@ def test_reset(stub: Stub) -> None:
     stub.board.run(0.05)
     assert stub.board.boot_problem, "the ROM has looked at the flash and found no image"
     assert len(code) > 0
+
+
+def test_both_run_loops_agree() -> None:
+    def session(pure: bool) -> tuple[object, ...]:
+        with Stub(pure=pure) as stub:
+            stub.set_baud(2_000_000)
+            stub.chip.load(0x2000, bytes(SECTOR))
+            stub.write(0x1000, noise(100) * 81 + bytes(92))
+            return stub.read(0x1000, 2 * SECTOR), stub.hash(0, BLOCK, SECTOR), stub.board.retired, stub.board.now
+
+    assert session(True) == session(False)
 
 
 def test_strict_mode_finds_nothing() -> None:
