@@ -84,6 +84,9 @@ class Session:
         """Start the board from its flash."""
         reset.release(self.line)
         if self.stub.reset():
+            # What the program prints first is for whoever listens at this rate.
+            with contextlib.suppress(DeviceError):
+                self.line.baud = rom.BAUD
             return
         if self.dance is not None:
             reset.perform(self.line, self.dance.run)
