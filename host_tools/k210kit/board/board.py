@@ -519,7 +519,7 @@ class Board:
             grain = LIVE_SLICE if self._live() else PS_PER_SECOND
             horizon = (clock.now // grain + 1) * grain
             until = min(time for time in (due, end, horizon) if time is not None)
-            begun = self._progress()
+            begun = self._progress() if self._live() else None
             reason = machine.runner.run(clock.cycle_at(until))
             clock.run_due(clock.time_of(machine.runner.now()))
             # A wait skipped at once may be as long as a slice; what falls due in it ends it earlier.
@@ -532,7 +532,8 @@ class Board:
             if self._lcd_every and self.now >= self._lcd_next and self._lcd_path is not None:
                 self._lcd_next += self._lcd_every
                 self.lcd.save(self._lcd_path)
-            self._get_ahead_of_peer(begun)
+            if begun is not None:
+                self._get_ahead_of_peer(begun)
         return True
 
     def _live(self) -> bool:
@@ -566,8 +567,6 @@ class Board:
         A peer expects a timeout on the board to last as long as one of its own; what a busy hart does lasts no longer
         than it takes. While the line carries bytes the peer waits for the board, not the other way round.
         """
-        if not self._live():
-            return
         passed, cycles, first, second = (now - then for now, then in zip(self._progress(), begun, strict=True))
         slept = passed * max(0, cycles - max(first, second)) / max(cycles, 1) / PS_PER_SECOND
         carried, self._carried = self._carried, self.line.carried

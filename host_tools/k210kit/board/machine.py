@@ -14,7 +14,7 @@ from k210kit.board.core.engine import Engine
 from k210kit.board.core.hart import HartState
 from k210kit.board.core.line import Line
 from k210kit.board.core.memory import Memory
-from k210kit.board.core.runner import Runner, make_runner
+from k210kit.board.core.runner import PAGE, Runner, make_runner
 from k210kit.board.core.serial import SerialPort
 from k210kit.board.core.strict import Level, Strict
 from k210kit.board.devices.aes import Aes
@@ -133,6 +133,8 @@ class Machine:
         self.requests = {number: DmaRequest(number, name) for number, name in enumerate(HANDSHAKES)}
         self.on_reset: Callable[[int], None] = lambda cause: None
         self.time_reads = 0
+        self.pages_written: set[int] = set()
+        """Numbers of the pages of SRAM that DMA has changed since somebody cleared this."""
         self.devices: dict[str, Device] = {}
         self._build()
         self._spans = sorted((ADDRESS_MAP[name], device) for name, device in self.devices.items())
@@ -430,6 +432,7 @@ class Machine:
             raise BusError(address)
         region, offset = found
         region.view[offset : offset + len(data)] = data
+        self.pages_written.update(range(offset // PAGE, (offset + len(data) - 1) // PAGE + 1))
         self.runner.invalidate(offset, len(data))
 
     def _device_at(self, address: int, size: int) -> tuple[Device, int]:

@@ -19,6 +19,13 @@ from k210kit.board.core.hart import MSTATUS_FS, PRIV_MACHINE, PRIV_USER, HartSta
 from k210kit.board.core.memory import ROM_BASE, Memory
 
 
+_ALL_REGISTERS = [
+    UC_RISCV_REG_PC,
+    *range(UC_RISCV_REG_X0, UC_RISCV_REG_X0 + 32),
+    *range(UC_RISCV_REG_F0, UC_RISCV_REG_F0 + 32),
+]
+
+
 class Engine:
     """One hart: Unicorn executes its instructions, `state` holds what Unicorn does not.
 
@@ -56,6 +63,10 @@ class Engine:
         """Set integer register x1..x31."""
         if index:
             self.uc.reg_write(UC_RISCV_REG_X0 + index, value)
+
+    def registers(self) -> tuple[int, ...]:
+        """The pc and all registers, integer and float."""
+        return tuple(self.uc.reg_read_batch(_ALL_REGISTERS))
 
     def f(self, index: int) -> int:
         """Raw bits of float register f0..f31."""

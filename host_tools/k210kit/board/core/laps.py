@@ -19,29 +19,36 @@ import numpy as np
 from k210kit.board.core.clock import Clock, Event
 from k210kit.board.core.engine import Engine
 from k210kit.board.core.hart import HartState
+from k210kit.board.core.runner import PAGE
 
 if TYPE_CHECKING:
+    from k210kit.board.core.device import Device
     from k210kit.board.machine import Machine
 
 FIRST_ATTEMPT, LAST_WAIT = 8, 4096
+NEARBY = 64
+"""Words between two registers that cost less to compare than another run."""
 KEPT = 4
 """Snapshots of consecutive heads: a lap may only repeat every second or third time."""
 
 TIMES = ("cycles", "stalled", "polled", "traps", "trap_cycle")
 LARGE = 1 << 16
 Leaf = tuple[Any, Any, Any]
+_RUNS: dict[type, list[tuple[int, int]]] = {}
 
 
 class _Snapshot:
-    """The machine at the head of a lap."""
+    """The machine at the head of a lap; of its memory, the pages `kept`."""
 
-    def __init__(self, machine: Machine, roots: list[object]) -> None:
+    def __init__(self, machine: Machine, roots: list[object], kept: set[int]) -> None:
         clock = machine.clock
         self.now, self.cycle = clock.now, machine.runner.now()
         # A loop that looks at the time may end by itself, however equal its laps are otherwise.
         self.time_reads = machine.time_reads + machine.runner.counter_reads()
         self.harts = [_hart(engine, self.cycle) for engine in machine.engines]
-        self.words = [bytes(device.words) for device in machine.devices.values()]
+        self.words = [
+            bytes(device.words[start:end]) for device in machine.devices.values() for start, end in _declared(device)
+        ]
         self.events = sorted(
             ((event.time, _name(event.callback)) for _, _, event in clock._queue if event.pending),
             key=lambda pair: (pair[1], pair[0]),
@@ -50,7 +57,10 @@ class _Snapshot:
         seen: set[int] = set()
         for root in roots:
             self.leaves.extend(_leaves(root, root.__dict__, seen))
-        self.memory = bytes(machine.memory.ram)
+        ram = machine.memory.ram
+        self.pages = {page: bytes(ram[page * PAGE : (page + 1) * PAGE]) for page in kept}
+        self.written: set[int] = set()
+        """Pages that were written between the head before and this one."""
 
 
 class Laps:
@@ -61,6 +71,9 @@ class Laps:
         self._snapshots: deque[_Snapshot] = deque(maxlen=KEPT)
         self._hinted = False
         self._hints, self._wait, self._tries = 0, FIRST_ATTEMPT, 0
+        self._kept: set[int] = set()  # pages that the last laps have written
+        self._ends: set[tuple[int, ...]] = set()  # where the harts stood at heads of laps that could be skipped
+        self._quiet = 0  # until then, laps are not worth a look
         self._touched: dict[str, int] = {}
         self._fired: dict[int, int] = {}
         self.enabled = True
@@ -80,11 +93,16 @@ class Laps:
         if roots is None:
             self._snapshots.clear()
             return
-        if not self.enabled or self._hints < self._wait:
+        if not self.enabled or self._machine.clock.now < self._quiet:
             return
-        snapshot = _Snapshot(self._machine, roots)
-        for earlier in reversed(self._snapshots):
-            moving = _same(earlier, snapshot)
+        # The first lap differs from the others: the guest has not yet been answered.
+        if self._hints < self._wait and (self._hints == 1 or self._place() not in self._ends):
+            return
+        snapshot = self._take(roots)
+        for index in reversed(range(len(self._snapshots))):
+            earlier = self._snapshots[index]
+            later = [*self._snapshots][index + 1 :]
+            moving = _same(earlier, snapshot, set().union(snapshot.written, *(one.written for one in later)))
             if moving is not None:
                 self._advance(earlier, snapshot, moving, limit)
                 return
@@ -92,6 +110,21 @@ class Laps:
         self._tries += 1
         if self._tries > KEPT:
             self._back_off()
+
+    def _place(self) -> tuple[int, ...]:
+        return tuple(engine.pc for engine in self._machine.engines)
+
+    def _take(self, roots: list[object]) -> _Snapshot:
+        """The machine now, with those pages that laps have been seen to write."""
+        machine = self._machine
+        written = {*machine.runner.watch_stores(), *machine.pages_written}
+        machine.pages_written.clear()
+        if self._snapshots:
+            # If this snapshot is the first to have them, the next can be compared with it.
+            self._kept |= written
+        snapshot = _Snapshot(machine, roots, self._kept)
+        snapshot.written = written
+        return snapshot
 
     def _active(self) -> list[object] | None:
         """Whose hidden state may have changed since the last head; None when somebody unknown acted."""
@@ -111,6 +144,8 @@ class Laps:
 
     def _back_off(self) -> None:
         self._snapshots.clear()
+        self._kept.clear()
+        self._ends.discard(self._place())
         self._hints = self._tries = 0
         self._wait = min(self._wait * 8, LAST_WAIT)
 
@@ -118,12 +153,14 @@ class Laps:
         lap, lap_cycles = later.now - earlier.now, later.cycle - earlier.cycle
         before, after = dict(_by_name(earlier)), dict(_by_name(later))
         anchors = [time for name, time in after.items() if before[name] == time]
-        rounds = (min([limit, *anchors]) - later.now) // lap - 1 if lap > 0 and lap_cycles > 0 else 0
+        self._quiet = min([limit, *anchors])
+        rounds = (self._quiet - later.now) // lap - 1 if lap > 0 and lap_cycles > 0 else 0
         self._snapshots.clear()
         self._hints, self._tries, self._wait = 0, 0, FIRST_ATTEMPT
         if rounds < 1:
             return
         self.skipped += rounds
+        self._ends.add(self._place())
         clock, cycles = self._machine.clock, rounds * lap_cycles
         shift = clock.time_of(later.cycle + cycles) - clock.time_of(later.cycle)
         for engine in self._machine.engines:
@@ -151,8 +188,10 @@ def _key(event: Event, after: dict[tuple[str, int], int]) -> tuple[str, int]:
     return name, index
 
 
-def _same(a: _Snapshot, b: _Snapshot) -> list[Leaf] | None:
-    """The leaves that moved with time when all else is equal, else None."""
+def _same(a: _Snapshot, b: _Snapshot, written: set[int]) -> list[Leaf] | None:
+    """The leaves that moved with time when all else is equal, else None; `written` are the pages written between."""
+    if any(page not in a.pages or a.pages[page] != b.pages[page] for page in written):
+        return None
     lap, lap_cycles = b.now - a.now, b.cycle - a.cycle
     if a.time_reads != b.time_reads or a.harts != b.harts:
         return None
@@ -170,7 +209,7 @@ def _same(a: _Snapshot, b: _Snapshot) -> list[Leaf] | None:
             if not numbers or leaf[2] - value_a not in (lap, lap_cycles):
                 return None
             moving.append(leaf)
-    return moving if a.memory == b.memory else None
+    return moving
 
 
 def _hart(engine: Engine, cycle: int) -> tuple[object, ...]:
@@ -180,8 +219,22 @@ def _hart(engine: Engine, cycle: int) -> tuple[object, ...]:
         for name in (entry[0] for entry in HartState._fields_)
         if name not in TIMES and not name.startswith("fault_")
     )
-    registers = tuple(engine.x(n) for n in range(1, 32)) + tuple(engine.f(n) for n in range(32))
-    return (engine.pc, registers, csrs, state.cycles - cycle)
+    # A hart that has retired nothing between has the same registers.
+    registers = (state.retired,) if state.idle else engine.registers()
+    return (registers, csrs, state.cycles - cycle)
+
+
+def _declared(device: Device) -> list[tuple[int, int]]:
+    """The runs of words (first, end) where a device has registers."""
+    runs = _RUNS.get(type(device))
+    if runs is None:
+        runs = _RUNS[type(device)] = []
+        for word in sorted(offset >> 2 for offset in device.registers):
+            if runs and word - runs[-1][1] < NEARBY:
+                runs[-1] = runs[-1][0], word + 1
+            else:
+                runs.append((word, word + 1))
+    return runs
 
 
 def _name(callback: Callable[..., object] | None) -> str:

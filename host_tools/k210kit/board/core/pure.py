@@ -44,12 +44,11 @@ from k210kit.board.core.device import READ_FAST, WRITE_FAST
 from k210kit.board.core.engine import Engine
 from k210kit.board.core.hart import IDLE_WFI, MSTATUS_FS, PRIV_USER
 from k210kit.board.core.memory import SRAM_BASE, SRAM_UNCACHED, Memory
-from k210kit.board.core.runner import TURN, Reason
+from k210kit.board.core.runner import PAGE, TURN, Reason
 from k210kit.board.core.strict import Strict
 
 LONG_WINDOW = 4_000_000
 HOST_SLICE_SECONDS = 0.02
-PAGE = 4096
 INSN_FENCE_I = 0x0000100F
 OPCODE_AMO, INSN_LR = 0x2F, 2
 ADDRESS_MASK = 0xFFFF_FFFF
@@ -197,6 +196,10 @@ class PureRunner:
             for base in (SRAM_BASE, SRAM_UNCACHED):
                 for page in range(start, end, PAGE):
                     hart.uc.ctl_remove_cache(base + page, base + page + PAGE)
+
+    def watch_stores(self) -> list[int]:
+        """All pages: nothing is known of them here."""
+        return list(range(len(self._memory.ram) // PAGE))
 
     def set_fs(self, hart: int, fs: int) -> None:
         """Switch a hart's FPU in the engine."""

@@ -19,6 +19,7 @@ from k210kit.board.core.memory import ROM_BASE, Memory
 from k210kit.board.core.strict import Strict
 
 TURN = 2000
+PAGE = 4096
 
 
 class Reason(enum.IntEnum):
@@ -86,6 +87,9 @@ class Runner(Protocol):
 
     def invalidate(self, offset: int, size: int) -> None:
         """Drop translated code in that range of SRAM."""
+
+    def watch_stores(self) -> list[int]:
+        """Numbers of the pages of SRAM (of PAGE bytes) to which a hart may have stored since the last call."""
 
     def set_fs(self, hart: int, fs: int) -> None:
         """Switch a hart's FPU in the engine."""

@@ -38,12 +38,16 @@ class Plic(Device):
         for number, line in enumerate(self.sources):
             line.listen(partial(self._level_changed, number))
         self._in_service: set[int] = set()
+        self._pending = 0  # a bit a source, as in the registers
+        self._enabled = [0] * CONTEXTS
         super().__init__(name, clock)
 
     def reset(self) -> None:
         """Nothing in service; what is still asked for is pending again."""
         super().reset()
         self._in_service.clear()
+        self._enabled = [0] * CONTEXTS
+        self._pending = 0
         for number, line in enumerate(self.sources):
             if line.level:
                 self._set_pending(number, True)
@@ -61,31 +65,29 @@ class Plic(Device):
             self._update()
 
     def _set_pending(self, number: int, value: bool) -> None:
-        word, bit = number >> 5, 1 << (number & 31)
-        self.pending[word] = self.pending[word] | bit if value else self.pending[word] & ~bit
+        bit = 1 << number
+        self._pending = self._pending | bit if value else self._pending & ~bit
+        word = number >> 5
+        self.pending[word] = self._pending >> 32 * word
 
-    def _enabled(self, context: int) -> list[int]:
-        bank = (self.enable0, self.enable1, self.enable2, self.enable3)[context]
-        return [bank[word] for word in range(WORDS)]
-
-    def _best(self, context: int) -> int:
-        """The pending, enabled source of highest priority; the lowest number wins a tie; 0 if none."""
-        best, best_priority = 0, 0
-        for word, enabled in enumerate(self._enabled(context)):
-            active = self.pending[word] & enabled
-            while active:
-                low = active & -active
-                active ^= low
-                number = word * 32 + low.bit_length() - 1
-                if self.priority[number] > best_priority:
-                    best, best_priority = number, self.priority[number]
-        return best
+    def _best(self, context: int) -> tuple[int, int]:
+        """The pending, enabled source of highest priority (the lowest number wins a tie) and that; zeros if none."""
+        best = best_priority = 0
+        active = self._pending & self._enabled[context]
+        while active:
+            low = active & -active
+            active ^= low
+            number = low.bit_length() - 1
+            if (priority := self.words[number]) > best_priority:
+                best, best_priority = number, priority
+        return best, best_priority
 
     def _update(self) -> None:
-        anything = any(self.pending[word] for word in range(WORDS))
         for hart, line in enumerate(self.external):
-            best = self._best(2 * hart) if anything else 0
-            line.set(bool(best) and self.priority[best] > self.threshold[2 * hart])
+            if self._pending & self._enabled[2 * hart]:
+                line.set(self._best(2 * hart)[1] > self.threshold[2 * hart])
+            else:
+                line.set(False)
 
     @priority.on_write
     def _priority_written(self, number: int, written: int) -> None:
@@ -100,11 +102,13 @@ class Plic(Device):
     @enable2.on_write
     @enable3.on_write
     def _enable_written(self, word: int, written: int) -> None:
+        for context, bank in enumerate((self.enable0, self.enable1, self.enable2, self.enable3)):
+            self._enabled[context] = sum(bank[word] << 32 * word for word in range(WORDS))
         self._update()
 
     @claim.on_read
     def _claimed(self, context: int) -> int:
-        best = self._best(context)
+        best, _ = self._best(context)
         if best:
             self._set_pending(best, False)
             self._in_service.add(best)

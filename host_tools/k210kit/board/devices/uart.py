@@ -221,6 +221,16 @@ class Uart(Device):
         self._raise_irq()
         self._schedule(level, user, low)
 
+    def _refresh_rx(self) -> None:
+        """As _refresh() when only the receive FIFO has changed."""
+        if self.rx_dma.sink is not None or self.tx_dma.source is not None:
+            self._refresh()
+            return
+        lsr = self.lsr & (THRE | TEMT) | self._errors | (DR if self._rx else 0)
+        self.lsr = lsr | RFE if self._flawed and self._fcr & 1 else lsr
+        self.rfl = len(self._rx)
+        self._raise_irq()
+
     def _raise_irq(self) -> None:
         ier = self._ier
         if self._errors & (OE | PE | FE | BI) and ier & ELSI:
@@ -313,7 +323,7 @@ class Uart(Device):
         else:
             self._append(character)
         self._last_activity = self.clock.now
-        self._refresh()
+        self._refresh_rx()
         self._watch_timeout()
 
     def _append(self, character: Character) -> None:
@@ -339,7 +349,7 @@ class Uart(Device):
             self._last_received = self._pop()
         self._timed_out = False
         self._last_activity = self.clock.now
-        self._refresh()
+        self._refresh_rx()
         self._watch_timeout()
         return self._last_received
 

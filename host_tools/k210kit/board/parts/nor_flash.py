@@ -21,6 +21,8 @@ from k210kit.errors import K210Error
 MICROSECOND = PS_PER_SECOND // 10**6
 PAGE = 256
 PROGRAM_PS, STATUS_PS, SUSPEND_PS, WAKE_PS = (n * MICROSECOND for n in (700, 10_000, 20, 3))
+# Of a part of a page: first byte and each further one (W25Q128FV data sheet).
+FIRST_BYTE_PS, NEXT_BYTE_PS = 30 * MICROSECOND, 5 * MICROSECOND // 2
 ERASE_SIZES = {0x20: (4096, 45_000), 0x52: (32768, 120_000), 0xD8: (65536, 150_000)}
 CHIP_ERASE_PS = 40 * PS_PER_SECOND
 BUSY, WRITE_ENABLED, QUAD, SUSPENDED_BIT = 0x01, 0x02, 0x02, 0x80
@@ -501,7 +503,7 @@ class NorFlash(SpiPart):
         merged = int.from_bytes(old, "big") & int.from_bytes(new, "big")
         self.data[page : page + PAGE] = merged.to_bytes(PAGE, "big")
         self._save(page, PAGE)
-        self._run(page, old, PROGRAM_PS)
+        self._run(page, old, min(PROGRAM_PS, FIRST_BYTE_PS + (len(data) - 1) * NEXT_BYTE_PS))
 
     def _erase(self, offset: int, size: int, delay: int) -> None:
         if not self._enabled or self._suspended is not None or self._protected(offset, size):

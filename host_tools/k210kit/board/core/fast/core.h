@@ -109,6 +109,8 @@ typedef struct core_s {
     device_t *device[64];
     unsigned devices;
     uint8_t *code_pages; // per page of memory 0: translated code of any hart
+    uint8_t *written; // per page of memory 0: a hart has stored there since watch_stores()
+    bool watching;
     uint64_t until; // where run() returns; an event scheduled meanwhile brings it nearer
     uint64_t window;
     uint64_t turn; // cycles of a turn when both harts are busy
@@ -215,6 +217,7 @@ void skip_delay(hart_t *hart, uint64_t pc, uint64_t counter);
 void mark_code(core_t *core, uint64_t offset, uint32_t size);
 bool on_fill(uc_engine *uc, uint64_t address, uc_mem_type type, uc_tlb_entry *entry, void *user);
 void invalidate(core_t *core, uint64_t offset, uint64_t size);
+void watch_stores(core_t *core);
 
 // traps.c: exceptions, interrupts, and instructions that Unicorn refuses in user mode.
 void set_engine_fs(hart_t *hart, uint64_t fs);

@@ -34,15 +34,28 @@ bool on_fill(uc_engine *uc, uint64_t address, uc_mem_type type, uc_tlb_entry *en
     uint64_t offset;
     entry->paddr = address & 0xffffffff;
     bool code = type == UC_MEM_FETCH;
+    bool store = type == UC_MEM_WRITE;
+    int writable = UC_PROT_WRITE;
     if (host_code(core, entry->paddr, &index, &offset) != NULL && index <= 1) {
         if (code) {
             core->code_pages[offset >> PAGE_SHIFT] = 1;
         }
         code = core->code_pages[offset >> PAGE_SHIFT];
+        core->written[offset >> PAGE_SHIFT] |= store;
+        writable = core->watching && !store ? 0 : UC_PROT_WRITE;
     }
-    entry->perms = code ? UC_PROT_ALL : UC_PROT_READ | UC_PROT_WRITE;
+    entry->perms = UC_PROT_READ | writable | (code ? UC_PROT_EXEC : 0);
     // A store that nothing takes has to be refused here: later on, Unicorn would go on behind it.
-    return type != UC_MEM_WRITE || takes_stores(core, entry->paddr);
+    return !store || takes_stores(core, entry->paddr);
+}
+
+// From now on, `written` tells where a hart stores: the first store to a page comes to on_fill.
+void watch_stores(core_t *core) {
+    core->watching = true;
+    memset(core->written, 0, core->memory[0].size >> PAGE_SHIFT);
+    for (unsigned i = 0; i < HARTS; i++) {
+        unicorn.ctl(core->hart[i].uc, UC_CTL_WRITE(UC_CTL_TLB_FLUSH, 0));
+    }
 }
 
 // Drops translated code in that range of SRAM, under both its addresses, which lies within it.

@@ -107,7 +107,8 @@ static int core_init(core_t *core, PyObject *args, PyObject *kwargs) {
         core->memory[i] = (memory_t){base, size, (uint8_t *)(uintptr_t)host, writable};
     }
     core->code_pages = calloc((core->memory[0].size >> PAGE_SHIFT) + 1, 1);
-    if (core->code_pages == NULL) {
+    core->written = calloc((core->memory[0].size >> PAGE_SHIFT) + 1, 1);
+    if (core->code_pages == NULL || core->written == NULL) {
         PyErr_NoMemory();
         return -1;
     }
@@ -143,6 +144,7 @@ static void core_dealloc(core_t *core) {
         free(core->hart[i].blocks);
     }
     free(core->code_pages);
+    free(core->written);
     Py_XDECREF(core->strict);
     for (unsigned i = 0; i < core->devices; i++) {
         device_t *device = core->device[i];
@@ -280,6 +282,24 @@ static PyObject *core_invalidate(core_t *core, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+// watch_stores() -> pages of SRAM to which a hart has stored since the last call; all when there was none.
+static PyObject *core_watch_stores(core_t *core, PyObject *unused) {
+    (void)unused;
+    PyObject *pages = PyList_New(0);
+    uint64_t count = core->memory[0].size >> PAGE_SHIFT;
+    for (uint64_t page = 0; pages != NULL && page < count; page++) {
+        if (core->written[page] || !core->watching) {
+            PyObject *number = PyLong_FromUnsignedLongLong(page);
+            if (number == NULL || PyList_Append(pages, number)) {
+                Py_CLEAR(pages);
+            }
+            Py_XDECREF(number);
+        }
+    }
+    watch_stores(core);
+    return pages;
+}
+
 static PyObject *core_set_fs(core_t *core, PyObject *args) {
     unsigned number;
     unsigned long long fs;
@@ -365,6 +385,7 @@ static PyMethodDef core_methods[] = {
     {"running", (PyCFunction)core_running_method, METH_NOARGS, "the hart whose turn it is, or -1"},
     {"drop_code", (PyCFunction)core_drop_code, METH_NOARGS, "drop all translated code"},
     {"invalidate", (PyCFunction)core_invalidate, METH_VARARGS, "invalidate(offset, size) of SRAM"},
+    {"watch_stores", (PyCFunction)core_watch_stores, METH_NOARGS, "watch_stores() -> pages stored to since the last"},
     {"set_fs", (PyCFunction)core_set_fs, METH_VARARGS, "set_fs(hart, bits): switch the engine's FPU"},
     {NULL, NULL, 0, NULL},
 };
