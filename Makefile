@@ -74,6 +74,7 @@ flash-stub: packages-firmware
 	cmake --build $(BUILD)/flash_stub
 	@mkdir -p $(dir $(FLASH_STUB))
 	install -m 644 $(BUILD)/flash_stub/flash_stub.bin $(FLASH_STUB)
+	@riscv64-unknown-elf-gcc --version | head -1 >$(dir $(FLASH_STUB))compiler.txt
 	@ls -l $(FLASH_STUB) | awk '{print $$5, $$9}'
 
 micropython-source: packages-firmware
@@ -93,7 +94,7 @@ packages-fuzz:
 # The C run loop is part of the install, so its sources are among the reasons to install anew.
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard host_tools/k210kit/board/core/fast/*) | packages-python
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test,lint]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[compiler,test,lint]'
 	touch $@
 
 clean:

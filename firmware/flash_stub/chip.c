@@ -10,6 +10,7 @@
 #define REACH_BITS (24)
 #define SMALLEST_BITS (16)
 
+#define WRITE_DISABLE (0x04)
 #define READ_REG3 (0x15)
 #define ENABLE_RESET (0x66)
 #define RESET_CHIP (0x99)
@@ -82,10 +83,14 @@ static bool wait_ready(uint64_t start, uint32_t usual_us, uint32_t limit_us) {
     return true;
 }
 
+// Waits for the end of what began at `start`, and learns from it how long that takes.
 static bool finish(kind_t *kind, uint64_t start) {
-    bool good = wait_ready(start, kind->usual_us, kind->limit_us);
-    kind->usual_us = (uint32_t)(sysctl_get_time_us() - start);
-    return good;
+    if (!wait_ready(start, kind->usual_us, kind->limit_us)) {
+        return false;
+    }
+    uint32_t took = (uint32_t)(sysctl_get_time_us() - start);
+    kind->usual_us = took < kind->usual_us ? took : kind->usual_us + (took - kind->usual_us) / 4;
+    return true;
 }
 
 // ---- Finding it
@@ -235,7 +240,7 @@ static bool erase_sectors(uint32_t address, uint8_t *present, uint32_t length, s
                 return false;
             }
             memset(present + i * SECTOR, 0xff, kind->size);
-            work->sectors_erased += count;
+            work->sectors_erased += (uint32_t)__builtin_popcount(found);
         }
         i += count;
     }
@@ -244,7 +249,7 @@ static bool erase_sectors(uint32_t address, uint8_t *present, uint32_t length, s
 
 static bool program_pages(
     uint32_t address, const uint8_t *wanted, const uint8_t *present, uint32_t length, chip_work_t *work) {
-    for (uint32_t at = 0; at < length; at += PAGE) {
+    for (uint32_t at = 0; at < length; at += PAGE, work->done += PAGE) {
         if (memcmp(present + at, wanted + at, PAGE) == 0) {
             continue;
         }
@@ -258,6 +263,7 @@ static bool program_pages(
 }
 
 static status_t refusal(void) {
+    say(WRITE_DISABLE); // a command that was refused leaves the chip ready to be written
     read_status();
     bool protected =
         chip.status[0] & REG1_PROTECTION || chip.status[1] & REG2_COMPLEMENT || chip.status[2] & REG3_BLOCK_LOCKS;
@@ -273,18 +279,25 @@ static uint32_t difference(const uint8_t *a, const uint8_t *b, uint32_t length) 
     return at;
 }
 
-// Reads back. Where it differs, reading may be at fault: from then on one line and a lower rate are used.
+static bool reads_as(uint32_t address, const uint8_t *wanted, uint8_t *present, uint32_t length, chip_work_t *work) {
+    uint32_t at = chip_read(address, present, length) ? difference(present, wanted, length) : 0;
+    work->at = address + at;
+    return at == length;
+}
+
+// Reads back. Where it differs, reading may be at fault: then one line and a lower rate are used from now on.
 static status_t verify(uint32_t address, const uint8_t *wanted, uint8_t *present, uint32_t length, chip_work_t *work) {
-    for (unsigned tries = 0; tries < 2; tries++) {
-        chip_read(address, present, length);
-        uint32_t at = difference(present, wanted, length);
-        if (at == length) {
-            return STATUS_DONE;
-        }
-        work->at = address + at;
-        quad = false;
-        spi3_set_slow(true);
+    if (reads_as(address, wanted, present, length, work)) {
+        return STATUS_DONE;
     }
+    bool was_quad = quad;
+    quad = false;
+    spi3_set_slow(true);
+    if (reads_as(address, wanted, present, length, work)) {
+        return STATUS_DONE;
+    }
+    quad = was_quad;
+    spi3_set_slow(false);
     return refusal();
 }
 
@@ -324,6 +337,7 @@ status_t chip_erase(uint32_t address, uint32_t length, uint8_t *scratch, chip_wo
         uint32_t room = BLOCK - address % BLOCK, piece = length < room ? length : room;
         still_working();
         status = erase_block(address, piece, scratch, work);
+        work->done += piece;
         address += piece;
         length -= piece;
     }

@@ -24,9 +24,9 @@ typedef struct {
 
 extern chip_t chip;
 
-// What erasing and writing did; `at` is where it failed.
+// What erasing and writing did; `done` bytes are as they shall be, `at` is where it failed.
 typedef struct {
-    uint32_t sectors_erased, pages_programmed, at;
+    uint32_t sectors_erased, pages_programmed, done, at;
 } chip_work_t;
 
 // Called every few milliseconds at least while something takes long.

@@ -9,9 +9,9 @@
 
 #define LINE_FIRST_BAUD (115200)
 
-// Operation, number, body, CRC-32.
+// Operation, number, body, CRC-32. The longest body is that of a write; deflate makes random data a little longer.
 #define FRAME_OVERHEAD (6)
-#define FRAME_BODY_MAX (9 + 65536)
+#define FRAME_BODY_MAX (9 + 65536 + 256)
 
 // One is worked on, two wait, one arrives.
 #define FRAME_COUNT (4)

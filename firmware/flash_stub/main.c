@@ -35,8 +35,10 @@ typedef struct {
 static struct {
     uint8_t operation, number;
     uint64_t told; // when the host heard of it last
-    uint32_t done, total; // bytes
+    uint32_t total; // bytes that it is about
 } present;
+
+static chip_work_t work; // what has been done of it
 
 static struct {
     uint32_t now, before;
@@ -72,7 +74,7 @@ static void reply_only(status_t status) {
 void still_working(void) {
     if (sysctl_get_time_us() - present.told >= UNDER_WAY_US) {
         begin_reply(STATUS_UNDER_WAY);
-        line_u32(present.done);
+        line_u32(work.done);
         line_u32(present.total);
         line_end();
     }
@@ -180,7 +182,7 @@ static bool hash_range(uint32_t offset, uint32_t bytes, uint8_t *hash) {
             return false;
         }
     }
-    present.done += first;
+    work.done += first;
     if (first == bytes) {
         sha256_hard_calculate(_heap_start, bytes, hash);
         return true;
@@ -196,7 +198,7 @@ static bool hash_range(uint32_t offset, uint32_t bytes, uint8_t *hash) {
             return false;
         }
         sha256_update(&context, OLD, piece);
-        present.done += piece;
+        work.done += piece;
     }
     sha256_final(&context, hash);
     return true;
@@ -236,7 +238,6 @@ static void hash(request_t request) {
 }
 
 static void erase(request_t request) {
-    chip_work_t work = {0};
     uint32_t offset = 0, bytes = 0;
     status_t status = STATUS_WRONG_ARGUMENT;
     if (request.length == 8) {
@@ -274,7 +275,6 @@ static status_t unpack(request_t request, uint32_t bytes) {
 }
 
 static void write(request_t request) {
-    chip_work_t work = {0};
     uint32_t offset = 0, bytes = 0;
     status_t status = STATUS_WRONG_ARGUMENT;
     if (request.length >= 9 && request.body[8] <= 1) {
@@ -318,7 +318,8 @@ static void serve(const frame_t *frame) {
     present.operation = frame->data[0];
     present.number = frame->data[1];
     present.told = sysctl_get_time_us();
-    present.done = present.total = 0;
+    present.total = 0;
+    memset(&work, 0, sizeof(work));
     unsigned index = present.operation - 1u;
     if (index < count) {
         operations[index]((request_t){frame->data + 2, frame->length - 2});

@@ -5,6 +5,8 @@
     .section .text.start, "ax", @progbits
     .globl _start
 _start:
+    csrw mideleg, zero
+    csrw medeleg, zero
     csrw mie, zero
     csrci mstatus, MSTATUS_MIE
     csrr t0, mhartid

@@ -11,6 +11,7 @@ from typing import Any
 
 from k210kit.board.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND
+from k210kit.flasher import rom, slip
 
 ROOT = Path(__file__).resolve().parents[2]
 STUB = ROOT / "host_tools/k210kit/flasher/stub/flash_stub.bin"
@@ -22,6 +23,7 @@ HELLO, BAUD, FLASH, READ, HASH, ERASE, WRITE, RESET = range(1, 9)
 FIRST_BAUD = 115_200
 DAMAGED_OPERATION = 0xFF
 SECTOR, BLOCK = 4096, 65536
+RAM = 0x80000000
 
 
 def escape(data: bytes) -> bytes:
@@ -79,6 +81,7 @@ class Stub:
         self.replies: deque[Reply] = deque()
         self.progress: list[Reply] = []
         self._number = 0
+        self._rom_speaks = False
         self.boot()
         self.chip.data[:] = b"\xff" * self.chip.size
 
@@ -102,6 +105,24 @@ class Stub:
         self.chip.data[: 1 << 16] = image
         self.boot()
 
+    def enter_by_rom(self) -> None:
+        """Reset into the ROM's download mode and start the stub as the flasher does."""
+        board = self.board
+        board.line.baud = FIRST_BAUD
+        self._rom_speaks = True
+        board.enter_download_mode()
+        board.run(0.01)
+        image = STUB.read_bytes()
+        for at in range(0, len(image), 1024):
+            board.output.clear()
+            board.send(slip.encode(rom.request(rom.WRITE, RAM + at, image[at : at + 1024])))
+            board.run_until(bytes((END,)) + bytes((rom.WRITE,)), 1)
+            board.run_until(bytes((END,)), 1)
+        board.send(slip.encode(rom.request(rom.BOOT, RAM)))
+        board.run(0.05)
+        self._rom_speaks = False
+        self.clear()
+
     def __enter__(self) -> Stub:
         return self
 
@@ -109,6 +130,8 @@ class Stub:
         self.board.close()
 
     def _heard(self, data: bytes) -> None:
+        if self._rom_speaks:
+            return
         self._received += data
         while (end := self._received.find(END)) >= 0:
             part = bytes(self._received[:end])
