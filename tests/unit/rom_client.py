@@ -25,7 +25,9 @@ def unslip(raw: bytes) -> list[bytes]:
     return [piece.replace(b"\xdb\xdc", b"\xc0").replace(b"\xdb\xdd", b"\xdb") for piece in pieces[1:-1:2]]
 
 
-def request(op: int, address: int = 0, data: bytes = b"", *, length: int | None = None, crc: int | None = None) -> bytes:
+def request(
+    op: int, address: int = 0, data: bytes = b"", *, length: int | None = None, crc: int | None = None
+) -> bytes:
     """A request's payload; length and CRC are right unless given."""
     body = struct.pack("<II", address, len(data) if length is None else length) + data
     return struct.pack("<HHI", op, 0, zlib.crc32(body) if crc is None else crc) + body

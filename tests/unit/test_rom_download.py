@@ -144,7 +144,9 @@ def test_escapes_of_all_kinds(rom: Rom, data: bytes) -> None:
 
 def test_code_that_ran_is_replaced(rom: Rom) -> None:
     for value in (1, 2):
-        code = struct.pack("<IIII", value << 20 | 0x513, 0x0000_1617, 0x00A6_2023, 0x8067)  # li a0; auipc a2, 1; sw; ret
+        code = struct.pack(
+            "<IIII", value << 20 | 0x513, 0x0000_1617, 0x00A6_2023, 0x8067
+        )  # li a0; auipc a2, 1; sw; ret
         assert rom.ask(request(WRITE, RAM, code)) == bytes((WRITE, OK))
         assert rom.ask(request(BOOT, RAM)) == bytes((BOOT, OK))
         assert rom.memory(RAM + 0x1004, 4) == struct.pack("<I", value)

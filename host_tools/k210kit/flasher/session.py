@@ -134,6 +134,9 @@ class Session:
         try:
             if self.no_reset or not line.has_control:
                 return self._enter_by_hand(line, client)
+            # A board whose flash holds no firmware is there already, whichever dance comes first.
+            if client.greet():
+                return True
             identity = ports.identity(line.name)
             dances = self.dances or reset.in_turn(identity)
             for dance in dances * rounds:
