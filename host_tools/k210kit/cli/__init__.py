@@ -21,6 +21,7 @@ COMMANDS = {
     "reset": "start the board anew",
     "image-info": "show what a firmware file puts where",
     "kfpkg": "pack, unpack or list .kfpkg packages",
+    "compile": "compile an ONNX network to a kernel model",
     "kmodel": "look into kernel models and run them here",
     "board": "start a virtual board",
 }

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
-from k210kit.compiler.quantization import Scale
+from k210kit.compiler.quantization import LEVELS, Scale
 
 Floats = npt.NDArray[np.float32]
 SAMPLE = 40_000
@@ -58,10 +58,6 @@ class Seen:
     means: Floats
     """Of each channel."""
 
-    def minmax(self) -> tuple[float, float]:
-        """Everything that was seen."""
-        return self.low, self.high
-
     def percentile(self, part: float) -> tuple[float, float]:
         """Without the outer (1 - part) at either end."""
         low, high = np.quantile(self.sample, [1 - part, part])
@@ -81,6 +77,37 @@ class Seen:
                 if error < least:
                     best, least = (low, high), error
         return best
+
+    def least_divergence(self) -> tuple[float, float]:
+        """The range in which the bytes' distribution tells least apart from the numbers' (Kullback-Leibler)."""
+        best, least = (self.low, self.high), np.inf
+        for part in np.arange(1.0, 0.3, -0.02):
+            low, high = self.low * part, self.high * part
+            divergence = _divergence(self.sample, low, high)
+            if divergence < least - 1e-9:
+                best, least = (low, high), divergence
+        return best
+
+
+BINS = 2048
+
+
+def _divergence(sample: Floats, low: float, high: float) -> float:
+    """Of the numbers, clipped to the range, from what bytes make of them, in bins that are finer than bytes."""
+    if high - low < 1e-12:
+        return float("inf")
+    clipped = np.clip(sample, low, high)
+    wanted, edges = np.histogram(clipped, BINS, (low, high))
+    levels = np.minimum((np.arange(BINS) * (LEVELS + 1)) // BINS, LEVELS)
+    filled = wanted > 0
+    spread = np.maximum(np.bincount(levels, filled, LEVELS + 1), 1)
+    # What bytes keep is each level's share, evenly over its bins that hold anything; clipped numbers count as an error.
+    inside = np.histogram(sample[(sample >= low) & (sample <= high)], edges)[0]
+    kept = np.bincount(levels, inside, LEVELS + 1)
+    found = np.where(filled, (kept / spread)[levels], 0)
+    p, q = wanted / wanted.sum(), found / max(found.sum(), 1)
+    both = (p > 0) & (q > 0)
+    return float((p[both] * np.log(p[both] / q[both])).sum() + p[(p > 0) & (q == 0)].sum())
 
 
 def _squared_error(sample: Floats, low: float, high: float) -> float:

@@ -72,10 +72,8 @@ class Function:
 
     def then(self, other: Function) -> Function:
         """This one, then the other."""
+        if self.name == "identity":
+            return other
         first, second = self.apply, other.apply
-        knots = None
-        if self.knots == () and self.name == "identity":
-            knots = other.knots
-        elif other.knots == () and self.knots is not None:
-            knots = self.knots
+        knots = self.knots if other.knots == () else None
         return Function(f"{self.name}, {other.name}", lambda x: second(first(x)), knots)

@@ -1,7 +1,7 @@
 """A KPU layer's bytes: weights, batch normalisation, activation, argument block.
 
-The quantities, from real numbers: with x = sx (q - zx) and w = sw (p - 128) the KPU's sum over q p, -128 q, -zx p and
-128 zx is the sum of (q - zx)(p - 128); its batch normalisation brings that, for each channel, and the bias to units
+The quantities, from real numbers: with x = sx (q - zx) and w = sw (p - zw) the KPU's sum over q p, -zw q, -zx p and
+zw zx is the sum of (q - zx)(p - zw); its batch normalisation brings that, for each channel, and the bias to units
 of one size, out of which the activation makes bytes. Field layout: Kendryte standalone SDK, kpu.h.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from k210kit.compiler.activation_table import make_table
-from k210kit.compiler.quantization import ZERO_WEIGHT, Scale, Weights, quantize_weights
+from k210kit.compiler.quantization import Scale, Weights, quantize_weights
 from k210kit.compiler.stages import KpuStage
 from k210kit.compiler.views import View
 
@@ -65,16 +65,15 @@ def parameters(
         batchnorm=struct.pack(f"<{len(words)}Q", *words),
         activation=make_table(stage.function, unit, low - 0.1 * reach, high + 0.1 * reach, target),
         pad_value=source.zero,
-        arg_x=-ZERO_WEIGHT,
+        arg_x=-weights.zero,
         arg_w=-source.zero,
-        arg_add=ZERO_WEIGHT * source.zero * taps,
+        arg_add=weights.zero * source.zero * taps,
     )
 
 
 def _mean_error(stage: KpuStage, weights: Weights, means: Doubles) -> Doubles:
     """What the rounding of weights adds to each output channel in the mean."""
-    steps = weights.steps[:, None, None, None]
-    error = ((weights.data.astype(np.float64) - ZERO_WEIGHT) * steps - stage.weights).sum((2, 3))
+    error = (weights.real() - stage.weights).sum((2, 3))
     return error[:, 0] * means if stage.depthwise else error @ means
 
 

@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ MAIN_ALIGNMENT = 64
 FLAGS = 1
 
 QUANTIZED_ADD, GLOBAL_AVERAGE_POOL, QUANTIZED_MAX_POOL, AVERAGE_POOL, QUANTIZE, DEQUANTIZE = 2, 5, 8, 9, 11, 12
-REQUANTIZE, SOFTMAX, QUANTIZED_CONCAT, FULLY_CONNECTED, QUANTIZED_RESIZE = 13, 15, 17, 18, 23
+REQUANTIZE, SOFTMAX, CONCAT, QUANTIZED_CONCAT, FULLY_CONNECTED, FLATTEN, QUANTIZED_RESIZE = 13, 15, 16, 17, 18, 20, 23
 CONVOLUTION, UPLOAD = 10240, 10243
 
 Ranges = dict[str, tuple[float, float]]
@@ -40,6 +41,7 @@ class Layer:
     kind: int
     name: str
     what: str
+    value: str
     shape: net.Shape
     body: Callable[[], FileLayer]
 
@@ -55,6 +57,15 @@ class Held:
     """The convolution that can leave it in main memory too."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Of a value that is made as a part of another: that one's name, and the lines before it, or the rows."""
+
+    whole: str
+    at: int
+    by_rows: bool
+
+
 @dataclass
 class Lowering:
     """Builds the layers of one network."""
@@ -66,8 +77,7 @@ class Lowering:
     layers: list[Layer] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
     images: list[Buffer] = field(default_factory=list)
-    places: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """Of values that are made side by side with others: the whole's name, and lines from its start."""
+    places: dict[str, Place] = field(default_factory=dict)
     wholes: dict[str, Buffer] = field(default_factory=dict)
     regions: list[Buffer] = field(default_factory=list)
 
@@ -83,16 +93,20 @@ class Lowering:
         return shape[0], shape[1], shape[2]
 
     def _new_image(self, value: str, shape: Image, layer: int) -> View:
-        whole, offset = self.places.get(value, ("", 0))
-        buffer = self.wholes.get(whole)
-        if buffer is None:
-            lines = lines_of(self._image_shape(whole)) if whole else lines_of(shape)
-            buffer = Buffer(whole or value, lines * LINE, layer, layer)
+        place = self.places.get(value)
+        if place is None:
+            buffer = Buffer(value, lines_of(shape) * LINE, layer, layer)
             self.images.append(buffer)
-            if whole:
-                self.wholes[whole] = buffer
+            return View.of(buffer, shape)
+        if place.whole not in self.wholes:
+            lines = lines_of(self._image_shape(place.whole))
+            self.wholes[place.whole] = Buffer(place.whole, lines * LINE, layer, layer)
+            self.images.append(self.wholes[place.whole])
+        buffer = self.wholes[place.whole]
         buffer.used_at(layer)
-        return View.of(buffer, shape, offset)
+        if place.by_rows:
+            return View.of(buffer, self._image_shape(place.whole)).rows(place.at, shape[1])
+        return View.of(buffer, shape, place.at)
 
     def _new_region(self, value: str, size: int, layer: int) -> Buffer:
         # DMA moves eight bytes at a time.
@@ -103,7 +117,9 @@ class Lowering:
         return math.prod(self._shape(value))
 
     def _add(self, kind: int, name: str, what: str, value: str, body: Callable[[], bytes]) -> int:
-        self.layers.append(Layer(kind, name, what, self._shape(value), lambda: FileLayer(kind, lambda _offset: body())))
+        self.layers.append(
+            Layer(kind, name, what, value, self._shape(value), lambda: FileLayer(kind, lambda _offset: body()))
+        )
         return len(self.layers) - 1
 
     @property
@@ -188,6 +204,7 @@ class Lowering:
                 net.Dense: self._dense,
                 net.Softmax: self._softmax,
                 net.Resize: self._resize,
+                net.Interleave: self._interleave,
             }[type(stage)]
             lower(stage)  # type: ignore[operator]
 
@@ -198,14 +215,16 @@ class Lowering:
             source = source.cut(*stage.cells)
             # A row more than there is lies behind the last channel's.
             source.buffer.size += source.row_lines * LINE * max(0, stage.cells[0] - self._shape(stage.input)[1])
+        if stage.window is not None:
+            source = source.rows(*stage.window)
         made = (self._shape(stage.output)[0], *made_cells(stage, self.network.shapes))
         target = self._new_image(stage.output, (made[0], made[1], made[2]), at)
         wanted = self._image_shape(stage.output)
-        held = self.held[stage.output] = Held(image=target.cut(*wanted[1:]), made_at=at)
+        held = self.held[stage.output] = Held(image=target.cut(*wanted[1:]), made_at=at if wanted == made else -1)
         self._kpu_layer(stage, source, target, held)
 
     def _kpu_layer(self, stage: KpuStage, source: View, target: View, held: Held) -> None:
-        """Append the layer; where `held` has bytes in main memory when the file is written, it sends them there."""
+        """Append the layer. It sends bytes to main memory when those of `held` are wanted, and are its own."""
         source_scale = self.scales[stage.input]
         target_scale = self.scales.get(stage.output, source_scale)
         means = self.means.get(stage.input)
@@ -215,14 +234,16 @@ class Lowering:
                 f"{stage.name}: {len(p.weights):,} bytes of weights are more than the KPU loads for a layer"
             )
 
+        at = self._next
+
         def body() -> FileLayer:
             block = kpu_layer.argument_block(stage, source, target, p)
-            output = None if held.data is None else held.data.address
+            output = held.data.address if held.data is not None and held.made_at == at else None
             return FileLayer(CONVOLUTION, convolution_body(block, p.weights, p.batchnorm, p.activation, output))
 
         side = stage.weights.shape[2]
         what = f"KPU {side}x{side}{' depthwise' if stage.depthwise else ''}, {stage.function.name}, pool {stage.pool}"
-        self.layers.append(Layer(CONVOLUTION, stage.name, what, target.shape, body))
+        self.layers.append(Layer(CONVOLUTION, stage.name, what, stage.output, target.shape, body))
 
     def _join(self, stage: Join) -> None:
         """Its parts are in their places already."""
@@ -345,6 +366,49 @@ class Lowering:
         )  # fmt: skip
         self.held[node.output] = Held(data=target)
 
+    def _interleave(self, node: net.Interleave) -> None:
+        """Columns by the transposition that flattening is, rows by putting ranges one behind the other."""
+        channels, height, width = self._image_shape(node.inputs[0])
+        lines = channels * height
+        size = 4 * lines * width
+        rows = []
+        for half in range(2):
+            pair = [self.floats_of(value) for value in node.inputs[2 * half : 2 * half + 2]]
+            both = self._joined_floats(node, "pairs of columns", pair, partial(_each, pair, size))
+            rows.append(self._turned(node, both, (width, lines, 2)))
+        row = 4 * 2 * width
+
+        def in_turn() -> list[tuple[int, int]]:
+            return [(part.address + line * row, row) for line in range(lines) for part in rows]
+
+        self.held[node.output] = Held(floats=self._joined_floats(node, "rows in turn", rows, in_turn))
+
+    def _joined_floats(
+        self, node: net.Node, what: str, sources: list[Buffer], ranges: Callable[[], list[tuple[int, int]]]
+    ) -> Buffer:
+        """A layer that puts ranges of main memory one behind the other."""
+        target = self._new_region(f"{node.output}, {what}", sum(source.size for source in sources), self._next)
+
+        def body() -> bytes:
+            found = ranges()
+            return words(FLAGS, target.address, len(found), *(number for pair in found for number in pair))
+
+        self._add_from(sources, CONCAT, node, what, body)
+        return target
+
+    def _turned(self, node: net.Node, source: Buffer, shape: tuple[int, int, int]) -> Buffer:
+        """Floats of shape (width, height, channels) with the channels last."""
+        target = self._new_region(f"{node.output}, columns in turn", source.size, self._next)
+        self._add_from(
+            [source], FLATTEN, node, "columns in turn", lambda: words(FLAGS, source.address, target.address, *shape)
+        )
+        return target
+
+    def _add_from(self, sources: list[Buffer], kind: int, node: net.Node, what: str, body: Callable[[], bytes]) -> None:
+        for source in sources:
+            source.used_at(self._next)
+        self._add(kind, node.name, what, node.output, body)
+
     # ---- The whole
 
     def finish(self) -> bytes:
@@ -359,6 +423,11 @@ class Lowering:
             for result, value in zip(results, self.network.outputs, strict=True)
         ]
         return write([layer.body() for layer in self.layers], main, outputs)
+
+
+def _each(buffers: list[Buffer], size: int) -> list[tuple[int, int]]:
+    """So many bytes of each."""
+    return [(buffer.address, size) for buffer in buffers]
 
 
 def _quantization(scale: Scale) -> bytes:
@@ -392,12 +461,18 @@ def lower(
         raise K210Error("the first operation on the input has to be a convolution or a pooling, which the KPU takes")
     for stage in stages:
         if isinstance(stage, Join):
-            lines = 0
-            for part in stage.parts:
-                lowering.places[part] = stage.output, lines
-                lines += lines_of(lowering._image_shape(part))
+            lowering.places.update(_places(stage, lowering))
     image = lowering._new_image(network.input, lowering._image_shape(network.input), 0)
     lowering.held[network.input] = Held(image=image)
     for stage in stages:
         lowering.lower(stage)
     return lowering
+
+
+def _places(join: Join, lowering: Lowering) -> dict[str, Place]:
+    found, at = {}, 0
+    for part in join.parts:
+        found[part] = Place(join.output, at, join.by_rows)
+        shape = lowering._image_shape(part)
+        at += shape[1] if join.by_rows else lines_of(shape)
+    return found

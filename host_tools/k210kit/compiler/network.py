@@ -107,6 +107,31 @@ class Resize(Node):
 
 
 @dataclass(frozen=True)
+class Multiply(Node):
+    """Of two values of the same shape."""
+
+    kind: ClassVar[str] = "product"
+
+
+@dataclass(frozen=True)
+class TransposedConv(Node):
+    """`weights` (inputs, outputs, rows, columns): every cell adds the kernel, times its value, `stride` cells apart."""
+
+    weights: Floats = field(repr=False, default_factory=lambda: np.zeros((1, 1, 2, 2), np.float32))
+    bias: Floats = field(repr=False, default_factory=lambda: np.zeros(1, np.float32))
+    stride: int = 2
+    pads: tuple[int, int] = (0, 0)
+    kind: ClassVar[str] = "transposed convolution"
+
+
+@dataclass(frozen=True)
+class Interleave(Node):
+    """Of four images: cell 2y + a, 2x + b of the output is cell y, x of input 2a + b."""
+
+    kind: ClassVar[str] = "interleaving"
+
+
+@dataclass(frozen=True)
 class Alias(Node):
     """Another shape for the same values in the same order."""
 
@@ -115,12 +140,14 @@ class Alias(Node):
 
 @dataclass(frozen=True)
 class Network:
-    """`shapes` has every value's shape without the batch; `outputs` in the model's order."""
+    """`shapes` has every value's shape without the batch; `outputs` in the model's order. `parts` tells for values that
+    ONNX does not know of which one they are a part."""
 
     input: str
     outputs: tuple[str, ...]
     nodes: tuple[Node, ...]
     shapes: dict[str, Shape]
+    parts: dict[str, str] = field(default_factory=dict)
 
     def users(self, value: str) -> list[Node]:
         """The nodes that take it."""

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 from k210kit.compiler import network as net
 from k210kit.compiler.functions import Function
+from k210kit.compiler.rewriting import rewritten
 from k210kit.errors import K210Error
 
 Reader = Callable[["_Graph", Any, dict[str, Any]], net.Node]
@@ -38,7 +39,8 @@ def read(model: onnx.ModelProto) -> net.Network:
     """The network in a simplified model. Raises K210Error that names the node that cannot be carried, and why."""
     graph = _Graph(onnx.shape_inference.infer_shapes(model))
     nodes = [graph.read(node) for node in graph.graph.node if node.op_type != "Constant"]
-    return net.Network(graph.input, tuple(value.name for value in graph.graph.output), tuple(nodes), graph.shapes)
+    outputs = tuple(value.name for value in graph.graph.output)
+    return rewritten(net.Network(graph.input, outputs, tuple(nodes), graph.shapes))
 
 
 class _Graph:
@@ -172,7 +174,7 @@ def _add(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
 def _mul(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
     found = _with_constant(graph, node)
     if found is None:
-        raise graph.refuse(node, "the product of two values is not supported, with a constant number it is")
+        return net.Multiply(_name(node), tuple(node.input), node.output[0])
     return net.Activation(_name(node), (found[0],), node.output[0], Function.affine(found[1], 0))
 
 
@@ -249,8 +251,21 @@ def _alias(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
     return net.Alias(_name(node), (node.input[0],), node.output[0])
 
 
+def _transposed(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
+    weights = np.asarray(graph.constant(node, 1), np.float32)
+    strides, pads = tuple(a.get("strides", (1, 1))), tuple(a.get("pads", (0, 0, 0, 0)))
+    if weights.ndim != 4 or strides != (2, 2) or a.get("group", 1) != 1 or tuple(a.get("dilations", (1, 1))) != (1, 1):
+        raise graph.refuse(node, "only transposed convolutions of stride 2, one group, without dilation are supported")
+    before, after = graph.shapes[node.input[0]], graph.shapes[node.output[0]]
+    if any(new != 2 * size for size, new in zip(before[1:], after[1:], strict=True)):
+        raise graph.refuse(node, f"it makes {after[1:]} cells of {before[1:]}; twice as many are supported")
+    bias = np.asarray(graph.constant(node, 2, np.zeros(weights.shape[1])), np.float32)
+    return net.TransposedConv(_name(node), (node.input[0],), node.output[0], weights, bias, 2, (pads[0], pads[1]))
+
+
 READERS: dict[str, Reader] = {
     "Conv": _conv,
+    "ConvTranspose": _transposed,
     "Relu": lambda graph, node, a: _function(node, Function.clip(0, np.inf)),
     "Clip": _clip,
     "LeakyRelu": lambda graph, node, a: _function(node, Function.leaky(a.get("alpha", 0.01))),

@@ -57,17 +57,20 @@ class KpuStage:
     function: Function = field(default_factory=Function.identity)
     pool: int = POOL_NONE
     cells: tuple[int, int] | None = None
+    window: tuple[int, int] | None = None
+    """First row of the input and how many, when it is not given all of it."""
     sums: str | None = None
     """The value whose range is that of the sums, ahead of the function; `measured` when None."""
 
 
 @dataclass(frozen=True)
 class Join:
-    """`parts`, images of one size, are one after the other the channels of `output`."""
+    """`parts`, images of one size, are one after the other the channels of `output`, or `by_rows` its rows."""
 
     name: str
     parts: tuple[str, ...]
     output: str
+    by_rows: bool = False
 
 
 Stage = KpuStage | Join | net.Node
@@ -327,10 +330,17 @@ def copy_stage(name: str, value: str, channels: int, moved: tuple[int, int] = (0
     return KpuStage(name, value, name, value, weights, np.zeros(channels, np.float32), True)
 
 
+def pool_side(mode: int) -> int:
+    """How many cells a pooling mode makes one of, in each direction."""
+    return {POOL_NONE: 1, POOL_MAX_4: 4, POOL_MEAN_4: 4, POOL_TOP_LEFT_4: 4}.get(mode, 2)
+
+
 def made_cells(stage: KpuStage, shapes: dict[str, net.Shape]) -> tuple[int, ...]:
     """Rows and columns that the KPU makes."""
-    side = {POOL_NONE: 1, POOL_MAX_4: 4, POOL_MEAN_4: 4, POOL_TOP_LEFT_4: 4}.get(stage.pool, 2)
-    return tuple(size // side for size in stage.cells or shapes[stage.input][1:])
+    height, width = stage.cells or shapes[stage.input][1:]
+    if stage.window is not None:
+        height = stage.window[1]
+    return tuple(size // pool_side(stage.pool) for size in (height, width))
 
 
 def _move(away: int) -> int:

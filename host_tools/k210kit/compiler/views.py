@@ -39,6 +39,11 @@ class View:
         """Other rows and columns from the same corner."""
         return replace(self, shape=(self.shape[0], height, width))
 
+    def rows(self, first: int, count: int) -> View:
+        """So many of its rows."""
+        channels, _, width = self.shape
+        return replace(self, shape=(channels, count, width), offset=self.offset + first * self.row_lines)
+
     def is_whole(self) -> bool:
         """Whether it lies as an image of its shape does on its own."""
         return self == View.of(self.buffer, self.shape, self.offset)

@@ -1,11 +1,11 @@
 /* The mask ROM's download mode, written anew from what is known of it.
  *
- * Behaviour: laanwj's annotations of a ROM dump (k210-sdk-stuff, rom/), of which these are the facts: the receiver polls
- * UARTHS; a frame begins and ends with 0xC0, and what stands between two frames is not looked at; 0xDB waits for 0xDC
- * or 0xDD whatever comes first; two buffers take turns, so a frame that is too short is read with what is left of the
- * one before the last; only a write is checked by CRC; the rate changes before the reply; hart 1 waits for an
- * interrupt from hart 0, which boots alone. Cause of a fault: an own short form of the ROM's words. Names and numbers
- * of the commands: the PyPI client kflash 1.1.6.
+ * Behaviour: laanwj's annotations of a ROM dump (k210-sdk-stuff, rom/), of which these are the facts: the receiver
+ * polls UARTHS; a frame begins and ends with 0xC0, and what stands between two frames is not looked at; 0xDB waits for
+ * 0xDC or 0xDD whatever comes first; two buffers take turns, so a frame that is too short is read with what is left of
+ * the one before the last, and so is an empty one; only a write is checked by CRC; the rate changes before the reply;
+ * hart 1 waits for an interrupt from hart 0, which boots alone. Cause of a fault: an own short form of the ROM's words.
+ * Names and numbers of the commands: the PyPI client kflash 1.1.6.
  *
  * Three commands have a name in every client and no handler in that dump: echo, memory read, debug. `lenient` says
  * whether they are answered; no client in use sends them.
@@ -102,8 +102,10 @@ static uint8_t write_memory(request_t *request) {
         return BAD_CHECKSUM;
     }
     uint8_t *to = (uint8_t *)(uintptr_t)request->address;
-    for (uint32_t i = 0; i < request->length; i++) {
-        to[i] = request->data[i];
+    const uint8_t *from = request->data;
+    /* The length is counted down where it stands, so an empty frame does not write again. */
+    while (request->length--) {
+        *to++ = *from++;
     }
     /* What was written may be code. */
     __asm__ volatile("fence.i" ::: "memory");
