@@ -18,12 +18,12 @@ import serial
 
 from k210kit.board.parts.reset_circuit import ResetCircuit
 from k210kit.flasher import rom, slip, stub_frames
-from k210kit.flasher.line import Line
+from k210kit.flasher.line import READ_SECONDS, Line
 from k210kit.images import header
 
 SECTOR, PAGE, BLOCK = 4096, 256, 0x10000
 ERASE_SECONDS, ERASE_BLOCK_SECONDS, PROGRAM_SECONDS = 0.045, 0.150, 0.0007
-HASH_SECONDS, READ_SECONDS = 1 / 10e6, 1 / 10e6
+BYTE_SECONDS = 1 / 10e6
 STUB_ADDRESS = 0x8000_0000
 STUB = b"stub of the fake chip" * 200
 HELD = 2
@@ -378,7 +378,7 @@ class Chip:
             return stub_frames.WRONG_ARGUMENT, b""
         if wrong := self._range(offset, size):
             return wrong
-        yield size * READ_SECONDS
+        yield size * BYTE_SECONDS
         flag, packed = stub_frames.deflate(bytes(self.flash.data[offset : offset + size]))
         return stub_frames.DONE, struct.pack("<IIB", offset, size, flag) + packed
 
@@ -388,7 +388,7 @@ class Chip:
             return stub_frames.WRONG_ARGUMENT, b""
         if wrong := self._range(offset, size):
             return wrong
-        yield size * HASH_SECONDS
+        yield size * BYTE_SECONDS
         data = bytes(self.flash.data[offset : offset + size])
         if piece >= size:
             return stub_frames.DONE, hashlib.sha256(data).digest()
@@ -451,7 +451,7 @@ class Chip:
                     pages += 1
                     yield PROGRAM_SECONDS
         held = bytes(self.flash.data[offset : offset + size])
-        yield size * HASH_SECONDS
+        yield size * BYTE_SECONDS
         if held != data:
             first = next(n for n in range(size) if held[n] != data[n])
             return stub_frames.BAD_READBACK, struct.pack("<I", offset + first)
@@ -463,7 +463,7 @@ class Port:
 
     def __init__(self, chip: Chip, *, control: bool = True) -> None:
         self.chip, self.control = chip, control
-        self.timeout = 1.0
+        self.timeout = READ_SECONDS
         self.is_open = True
         self._dtr = self._rts = False
         self._ready = bytearray()

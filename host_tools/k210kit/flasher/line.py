@@ -23,6 +23,12 @@ PIECE = 4096
 """So much is handed to the port at once: a network port has five seconds for each."""
 
 
+REMOTE_BYTES_PER_SECOND = 8000.0
+"""What a remote port is taken to carry until it was seen to do better."""
+READ_SECONDS = 0.01
+"""A port's own patience. It stays: each change of it negotiates all settings of a network port anew."""
+
+
 class Clock(Protocol):
     """Host time in seconds, and how to let it pass."""
 
@@ -50,11 +56,15 @@ class SystemClock:
 class Line:
     """An open pyserial port under `name`.
 
-    `has_control` is False for ports without DTR and RTS. Every method raises DeviceError when the port has gone.
+    `has_control` is False for ports without DTR and RTS; `remote` says that what is behind the port may be slower
+    than its rate: a network, a virtual board. Every method raises DeviceError when the port has gone.
     """
 
-    def __init__(self, port: Any, name: str, *, has_control: bool = True, clock: Clock | None = None) -> None:
+    def __init__(
+        self, port: Any, name: str, *, has_control: bool = True, remote: bool = False, clock: Clock | None = None
+    ) -> None:
         self.port, self.name, self.has_control = port, name, has_control
+        self._remote_rate = REMOTE_BYTES_PER_SECOND if remote else None
         self.clock: Clock = clock or SystemClock()
         self.sent = self.received = 0
         """Bytes so far."""
@@ -88,7 +98,7 @@ class Line:
 
     def write(self, data: bytes) -> None:
         """Send; returns when the port has taken it all, which may be before it is on the wire."""
-        self._sent_by = max(self._sent_by, self.now()) + len(data) * 10 / self._baud
+        self._sent_by = max(self._sent_by, self.now()) + len(data) / self._bytes_per_second()
         for at in range(0, len(data), PIECE):
             try:
                 self.port.write(data[at : at + PIECE])
@@ -96,20 +106,30 @@ class Line:
                 raise self._gone(error) from None
         self.sent += len(data)
 
+    def _bytes_per_second(self) -> float:
+        return min(self._baud / 10, self._remote_rate or self._baud)
+
     def lag(self) -> float:
-        """Seconds until what was written will be on the wire, by the rate alone."""
+        """Seconds until what was written will be on the wire: by the rate, and by what a remote port was seen to do."""
         return max(0.0, self._sent_by - self.now())
 
+    def on_the_way(self, size: int) -> None:
+        """An answer shows that no more than `size` bytes of what was written are still to go."""
+        self._sent_by = min(self._sent_by, self.now() + size / self._bytes_per_second())
+
+    def carried(self, size: int, seconds: float) -> None:
+        """So many bytes took at most so long: what a remote port is able to."""
+        if self._remote_rate is not None and size >= PIECE:
+            self._remote_rate = (self._remote_rate + size / max(seconds, 1e-3)) / 2
+
     def read(self, seconds: float) -> bytes:
-        """What has come; waits up to `seconds` for a first byte. b"" when none came."""
+        """What has come; waits some `seconds` for a first byte, in steps of the port's patience; b"" when none came."""
+        end = self.now() + seconds
         try:
-            waiting = self.port.in_waiting
-            self.port.timeout = 0 if waiting else max(seconds, 0)
-            data = bytes(self.port.read(max(waiting, 1)))
-            if data and not waiting:
-                self.port.timeout = 0
-                more = self.port.in_waiting
-                data += bytes(self.port.read(more)) if more else b""
+            while not (data := bytes(self.port.read(max(self.port.in_waiting, 1)))) and self.now() < end:
+                pass
+            if more := self.port.in_waiting:
+                data += bytes(self.port.read(more))
         except FAILURES as error:
             raise self._gone(error) from None
         self.received += len(data)

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from k210kit.errors import DeviceError, K210Error
-from k210kit.flasher.line import FAILURES, Line
+from k210kit.flasher.line import FAILURES, READ_SECONDS, Line
 from k210kit.flasher.rom import BAUD
 
 USB_VENDORS = {0x1A86: "WCH", 0x0403: "FTDI", 0x067B: "Prolific", 0x10C4: "Silicon Labs", 0xC251: "CMSIS-DAP"}
 """Whose USB-serial chips the boards carry (the PyPI client `kflash` looks for the same)."""
 WITHOUT_CONTROL = ("socket", "loop", "spy+socket")
 """URL schemes whose ports take DTR and RTS and do nothing with them."""
+
+WRITE_SECONDS = 30
+"""A port that takes nothing for so long is given up; 4 KiB need four of them at 9600 baud."""
 
 
 def candidates() -> list[Any]:
@@ -61,15 +64,16 @@ def open_line(port: str) -> Line:
 
     scheme = port.partition("://")[0] if "://" in port else ""
     try:
-        made = serial.serial_for_url(port, baudrate=BAUD, timeout=1, write_timeout=30, do_not_open=True)
-        if not scheme and os.name == "posix":
-            made.exclusive = True
+        made = serial.serial_for_url(port, baudrate=BAUD, timeout=READ_SECONDS, do_not_open=True)
+        if not scheme:
+            made.write_timeout = WRITE_SECONDS
+            made.exclusive = True if os.name == "posix" else None
         # Off before it is opened: with them on, some boards would not start.
         made.dtr = made.rts = False
         made.open()
     except FAILURES as error:
         raise why_not(port, scheme, error) from None
-    return Line(made, port, has_control=scheme not in WITHOUT_CONTROL)
+    return Line(made, port, has_control=scheme not in WITHOUT_CONTROL, remote=bool(scheme))
 
 
 def why_not(port: str, scheme: str, error: Exception) -> K210Error:

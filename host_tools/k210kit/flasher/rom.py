@@ -23,8 +23,8 @@ DONE = (0x00, 0xE0)
 REASONS = {0xE1: "a wrong length", 0xE2: "a wrong checksum", 0xE3: "an unknown command"}
 REPLY_SECONDS, TRIES = 1.0, 8
 
-GREETING = slip.encode(bytes((NOP,)) + bytes(13))
-"""As the usual client sends it: one byte of operation and a checksum of 0."""
+GREETING = slip.encode(bytes((NOP,)) + bytes(12))
+"""As the usual client sends it: 13 bytes, with a checksum of 0."""
 
 
 def request(operation: int, address: int, data: bytes = b"", length: int | None = None) -> bytes:

@@ -84,6 +84,9 @@ class Session:
         """Start the board from its flash."""
         reset.release(self.line)
         if self.stub.reset():
+            # What the program prints first is for whoever listens at this rate.
+            with contextlib.suppress(DeviceError):
+                self.line.baud = rom.BAUD
             return
         if self.dance is not None:
             reset.perform(self.line, self.dance.run)
@@ -131,6 +134,9 @@ class Session:
         try:
             if self.no_reset or not line.has_control:
                 return self._enter_by_hand(line, client)
+            # A board whose flash holds no firmware is there already, whichever dance comes first.
+            if client.greet():
+                return True
             identity = ports.identity(line.name)
             dances = self.dances or reset.in_turn(identity)
             for dance in dances * rounds:

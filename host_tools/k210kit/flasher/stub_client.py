@@ -56,6 +56,8 @@ class Request:
     size: int = 0
     number: int = 0
     tries: int = 0
+    frame_size: int = 0
+    sent_at: float = 0.0
     offset: int = 0
     data: bytes = b""
     under_way: Callable[[int, int], None] = field(default=lambda done, total: None)
@@ -78,7 +80,7 @@ class StubClient:
         self._trouble = 0.0
         self._flying: deque[Request] = deque()
         self._suspect = False
-        self._deadline = self._on_wire = 0.0
+        self._deadline = self._on_wire = self._answered_at = 0.0
         self._limit = BLOCK
         """A request may be for so many bytes, by the losses of late."""
 
@@ -260,7 +262,9 @@ class StubClient:
                 f"{stub_frames.NAMES[request.operation]} at {self.line.baud} baud came to nothing. What was written so "
                 "far stays; try another cable or USB port, then give the same command again"
             )
-        self.line.write(slip.encode(stub_frames.request(request.operation, request.number, request.body)))
+        frame = slip.encode(stub_frames.request(request.operation, request.number, request.body))
+        request.frame_size, request.sent_at = len(frame), self.line.now()
+        self.line.write(frame)
         self._on_wire = self.line.now() + self.line.lag()
         self._expect()
 
@@ -281,16 +285,18 @@ class StubClient:
         frames = self._decoder.feed(self.line.read(left))
         for frame in frames:
             reply = stub_frames.parse_reply(frame)
-            if reply is None or reply.operation == stub_frames.DAMAGED_FRAME:
+            if reply is None:
                 self._doubt()
+            elif reply.operation == stub_frames.DAMAGED_FRAME:
+                self._doubt(told=True)
             else:
                 yield from self._answered(reply)
         if self._decoder.damaged != damaged:
             self._doubt()
 
-    def _doubt(self) -> None:
-        """A frame has been damaged, one way or the other."""
-        if len(self._flying) == 1 and self.line.now() > self._on_wire:
+    def _doubt(self, told: bool = False) -> None:
+        """A frame has been damaged: one to the stub, which tells it once, or one from it."""
+        if len(self._flying) == 1 and (told or self.line.now() > self._on_wire):
             # There is no doubt which.
             self._lost(list(self._flying))
         elif not self._suspect:
@@ -309,6 +315,7 @@ class StubClient:
             self._expect()
             return
         self._flying.remove(request)
+        self._note_pace(request)
         was_suspect, self._suspect = self._suspect, False
         self._expect()
         if reply.status == stub_frames.BAD_DATA and request.tries < TRIES:
@@ -320,6 +327,13 @@ class StubClient:
             yield request, reply
         if before or (was_suspect and self._flying):
             self._lost(before or list(self._flying))
+
+    def _note_pace(self, request: Request) -> None:
+        """Since it was sent, or the one before it answered, the line has carried it."""
+        now = self.line.now()
+        self.line.carried(request.frame_size, now - max(request.sent_at, self._answered_at))
+        self.line.on_the_way(sum(one.frame_size for one in self._flying))
+        self._answered_at = now
 
     def _lost(self, requests: list[Request]) -> None:
         """Send these again."""
