@@ -23,7 +23,7 @@ SUITE_ENV = MICROPYTHON_DIR=$(MICROPYTHON_DIR)
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
 CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
 
-.PHONY: demo test test-all lint bench fuzz firmware micropython-source clean packages-python packages-firmware packages-fuzz
+.PHONY: demo test test-all lint bench fuzz firmware flash-stub micropython-source clean packages-python packages-firmware packages-fuzz
 
 demo: $(VENV)/.installed firmware
 	$(BIN)/python scripts/demo.py $(BUILD)/firmware.bin
@@ -67,6 +67,16 @@ firmware: $(VENV)/.installed packages-firmware micropython-source
 	@$(BIN)/python -m k210kit.images.pack $(BUILD)/firmware.bin $(BUILD)/firmware.kfpkg
 	@ls -l $(BUILD)/firmware.elf $(BUILD)/firmware.bin $(BUILD)/firmware.kfpkg | awk '{print $$5, $$9}'
 
+# The flasher's RAM stub, which lies in the Python package ready-made.
+FLASH_STUB = host_tools/k210kit/flasher/stub/flash_stub.bin
+flash-stub: packages-firmware
+	cmake -S firmware/flash_stub -B $(BUILD)/flash_stub
+	cmake --build $(BUILD)/flash_stub
+	@mkdir -p $(dir $(FLASH_STUB))
+	install -m 644 $(BUILD)/flash_stub/flash_stub.bin $(FLASH_STUB)
+	@riscv64-unknown-elf-gcc --version | head -1 >$(dir $(FLASH_STUB))compiler.txt
+	@ls -l $(FLASH_STUB) | awk '{print $$5, $$9}'
+
 micropython-source: packages-firmware
 	@[ "$(MICROPYTHON_DIR)" != "$(CURDIR)/$(BUILD)/micropython-$(MICROPYTHON_VERSION)" ] || \
 		scripts/fetch_micropython.sh $(BUILD)
@@ -84,7 +94,7 @@ packages-fuzz:
 # The C run loop is part of the install, so its sources are among the reasons to install anew.
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard host_tools/k210kit/board/core/fast/*) | packages-python
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test,lint,guests]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[compiler,test,lint,guests]'
 	touch $@
 
 clean:

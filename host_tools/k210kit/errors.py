@@ -1,4 +1,4 @@
-"""The one exception type that k210kit raises for a user's mistake or a device's refusal."""
+"""The exceptions that k210kit raises for a user's mistake or a device's refusal."""
 
 
 class K210Error(Exception):
@@ -8,3 +8,9 @@ class K210Error(Exception):
     """
 
     exit_status = 2
+
+
+class DeviceError(K210Error):
+    """A port or the board at it did not do what was asked for, though the request was a good one."""
+
+    exit_status = 1

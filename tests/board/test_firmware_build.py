@@ -35,7 +35,7 @@ def build(source: Path, folder: Path, *options: str) -> Path:
 def test_two_builds_are_equal(tmp_path: Path) -> None:
     copy = tmp_path / "somewhere else" / "sources"
     copy.mkdir(parents=True)
-    for folder in ("firmware", "micropython_port"):
+    for folder in ("c_modules", "firmware", "micropython_port"):
         shutil.copytree(ROOT / folder, copy / folder)
     here, there = build(ROOT, tmp_path / "one"), build(copy, tmp_path / "another" / "two")
     assert here.read_bytes() == there.read_bytes()

@@ -11,7 +11,20 @@ import click
 
 from k210kit.errors import K210Error
 
-COMMANDS = {"board": "start a virtual board", "kmodel": "look into kernel models and run them here"}
+COMMANDS = {
+    "write-flash": "write firmware, models and other files to the flash, and verify them",
+    "verify-flash": "compare files with the flash",
+    "read-flash": "copy a part of the flash to a file",
+    "erase-flash": "erase the whole flash",
+    "erase-region": "erase a part of the flash",
+    "flash-id": "show who the flash chip is",
+    "reset": "start the board anew",
+    "image-info": "show what a firmware file puts where",
+    "kfpkg": "pack, unpack or list .kfpkg packages",
+    "compile": "compile an ONNX network to a kernel model",
+    "kmodel": "look into kernel models and run them here",
+    "board": "start a virtual board",
+}
 """Sub-commands with a line of help; `NAME` is the function `command` of cli/NAME.py, imported when it is used."""
 
 EXIT_INTERRUPTED = 130
@@ -69,5 +82,13 @@ def _tell(text: str) -> None:
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="k210kit", message="%(version)s")
-def main() -> None:
+@click.option(
+    "--port", metavar="PORT", help="The board's serial port, or a URL of pyserial (default: found by USB id)."
+)
+@click.option("--baud", metavar="N", type=int, help="The line's highest rate (flashing: 1500000).")
+@click.option("--reset-circuit", metavar="NAME", help="How DTR and RTS reset the board (default: all known in turn).")
+@click.option("--no-reset", is_flag=True, help="You bring the board into download mode by its keys.")
+@click.pass_context
+def main(context: click.Context, /, **options: Any) -> None:
     """Tools for Kendryte K210 boards, real and virtual."""
+    context.obj = options

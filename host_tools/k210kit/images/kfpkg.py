@@ -9,7 +9,9 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from k210kit.errors import K210Error
 from k210kit.images import header
@@ -31,6 +33,31 @@ class Entry:
     def flash_data(self) -> bytes:
         """The bytes as they lie in the flash."""
         return header.wrap(self.data) if self.add_header else self.data
+
+
+def entries(files: Mapping[int, Path]) -> list[Entry]:
+    """Entries of files by their offset; raw firmware at 0 is marked to get the boot header. Raises K210Error."""
+    from k210kit.images import flash_files
+
+    found: list[Entry] = []
+    for offset, path in files.items():
+        data = flash_files.read_file(path)
+        if not 0 <= offset < MAX_FILE or offset + len(data) > MAX_FILE:
+            raise K210Error(f"{path} at {offset:#x} would not be within the 16 MiB flash")
+        if data[:4] == b"\x7fELF":
+            raise K210Error(f"{path} is an ELF file; pack the .bin that was made of it")
+        if any(entry.name == path.name for entry in found) or path.name == LIST_NAME:
+            raise K210Error(f"a kfpkg cannot have two files of the name {path.name}")
+        found.append(Entry(offset, path.name, data, offset == 0 and not header.has_header(data)))
+    return found
+
+
+def plain_name(name: str) -> str:
+    """A packed file's name without folders. Raises K210Error for one that would leave its folder."""
+    plain = name.replace("\\", "/").rpartition("/")[2]
+    if plain in ("", ".", ".."):
+        raise K210Error(f"the kfpkg has a file of the name {name!r}, which cannot be written")
+    return plain
 
 
 def write(entries: list[Entry]) -> bytes:

@@ -1,0 +1,19 @@
+// The status byte of a reply: docs/flash_protocol.md.
+#ifndef STUB_STATUS_H
+#define STUB_STATUS_H
+
+typedef enum {
+    STATUS_DONE,
+    STATUS_UNDER_WAY,
+    STATUS_FRAME_DAMAGED,
+    STATUS_UNKNOWN_OPERATION,
+    STATUS_WRONG_ARGUMENT,
+    STATUS_OUTSIDE_CHIP,
+    STATUS_NO_CHIP,
+    STATUS_CHIP_SLOW,
+    STATUS_NOT_AS_WRITTEN,
+    STATUS_DATA_DAMAGED,
+    STATUS_PROTECTED,
+} status_t;
+
+#endif // STUB_STATUS_H

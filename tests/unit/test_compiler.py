@@ -1,0 +1,372 @@
+"""ONNX networks compiled: what comes out is as near to onnxruntime as bytes allow, and what cannot be says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from kmodel_layers import SHARED
+from onnx import TensorProto, helper
+from random_networks import Builder, random_network
+
+from k210kit.compiler import Options, compile_model
+from k210kit.compiler.calibration import Reference
+from k210kit.compiler.equalization import equalized
+from k210kit.compiler.memory import Buffer, allocate
+from k210kit.errors import K210Error
+from k210kit.kmodel import Runtime
+from k210kit.kmodel.read import read
+
+VECTORS = SHARED / "kmodel_v5"
+NAMES = sorted(path.name for path in VECTORS.glob("*/")) if VECTORS.exists() else []
+UNIT = Options(std=(255.0,))
+"""The networks here take numbers from 0 to 1."""
+LEAST = 20.0
+"""Decibels that bytes allow in any small network; 30 to 50 are usual."""
+
+
+def noise(wanted: np.ndarray, found: np.ndarray) -> float:
+    """The signal-to-noise ratio in decibels."""
+    error = np.square(wanted - found).sum()
+    return float(10 * np.log10(np.square(wanted).sum() / max(error, 1e-30)))
+
+
+def cosine(wanted: np.ndarray, found: np.ndarray) -> float:
+    return float((wanted * found).sum() / np.sqrt(np.square(wanted).sum() * np.square(found).sum()))
+
+
+@pytest.mark.skipif(not NAMES, reason="the shared networks are not beside this tree")
+@pytest.mark.parametrize("name", NAMES)
+def test_as_near_as_the_public_compiler(name: str) -> None:
+    """At least as near to onnxruntime as nncase 1.9 in its simulator, in both measures, for every output."""
+    folder = VECTORS / name
+    compiled = compile_model(folder / "model.onnx", np.load(folder / "calib.npy"), UNIT)
+    runtime = Runtime(read(compiled.data))
+    found = [runtime.run(picture) for picture in np.load(folder / "inputs.npy")]
+    outputs = len(json.loads((folder / "meta.json").read_text())["output_shapes"])
+    for number in range(outputs):
+        wanted, theirs = (
+            np.load(folder / f"{kind}_out{number}.npy").astype(np.float64).reshape(len(found), -1)
+            for kind in ("ort", "sim")
+        )
+        ours = np.stack([values[number].reshape(-1) for values in found]).astype(np.float64)
+        assert noise(wanted, ours) >= noise(wanted, theirs)
+        assert cosine(wanted, ours) >= cosine(wanted, theirs)
+
+
+def compiled_noise(b: Builder, *outputs: str, options: Options = UNIT) -> list[float]:
+    """Of every output, over the pictures that it was calibrated with."""
+    model, pictures = b.build(*outputs), b.pictures(6)
+    compiled = compile_model(model, pictures, options)
+    runtime = Runtime(read(compiled.data))
+    names = outputs or (b.value,)
+    wanted = [compiled.reference.run(picture) for picture in pictures]
+    found = [runtime.run(picture) for picture in pictures]
+    return [
+        noise(
+            np.concatenate([values[name].reshape(-1) for values in wanted]).astype(np.float64),
+            np.concatenate([values[number].reshape(-1) for values in found]).astype(np.float64),
+        )
+        for number, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_random_networks(seed: int) -> None:
+    assert min(compiled_noise(random_network(seed))) >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(10))
+def test_many_random_networks(block: int) -> None:
+    bad = [
+        (seed, found)
+        for seed in range(1000 + 100 * block, 1100 + 100 * block)
+        if (found := min(compiled_noise(random_network(seed)))) < LEAST
+    ]
+    assert not bad
+
+
+# ---- Convolutions that the KPU has no mode for
+
+SHAPES = [(3, 24, 40), (4, 17, 15), (1, 33, 20)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("side", "stride", "pads", "dilation"),
+    [
+        (3, 1, (0, 0, 0, 0), 1), (3, 2, (0, 0, 0, 0), 1), (3, 2, (1, 1, 1, 1), 1), (3, 2, (0, 0, 1, 1), 1),
+        (3, 1, (1, 0, 1, 2), 1), (1, 2, (0, 0, 0, 0), 1), (5, 1, (2, 2, 2, 2), 1), (5, 2, (2, 2, 2, 2), 1),
+        (7, 2, (3, 3, 3, 3), 1), (3, 1, (2, 2, 2, 2), 2), (3, 1, (3, 3, 3, 3), 3), ((1, 5), 1, (0, 2, 0, 2), 1),
+        (2, 1, (0, 0, 1, 1), 1), (4, 2, (1, 1, 1, 1), 1),
+    ],
+)  # fmt: skip
+def test_convolutions(shape: tuple[int, ...], side: int, stride: int, pads: tuple[int, ...], dilation: int) -> None:
+    b = Builder(1, shape)
+    b.conv(6, side, stride, pads, dilation=dilation)
+    b.function("Relu")
+    assert min(compiled_noise(b)) > 33
+
+
+@pytest.mark.parametrize("multiplier", [1, 2, 3])
+def test_depthwise(multiplier: int) -> None:
+    """More than one output for each channel is what nncase gets wrong."""
+    b = Builder(2, (3, 20, 24))
+    b.conv(8)
+    b.function("Relu")
+    b.conv(8 * multiplier, groups=8)
+    assert min(compiled_noise(b)) > 33
+
+
+def test_groups() -> None:
+    b = Builder(3, (3, 20, 24))
+    b.conv(8)
+    b.conv(12, groups=4)
+    assert min(compiled_noise(b)) > 33
+
+
+def test_several_outputs_and_uses() -> None:
+    """A value that is an output, pooled, added and concatenated."""
+    b = Builder(4, (3, 32, 32))
+    b.conv(8)
+    first = b.function("Relu")
+    second = b.conv(8)
+    b.plus(first)
+    third = b.beside(first, 8)
+    assert min(compiled_noise(b, first, second, third)) > 28
+
+
+# ---- What stands before the network
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(), Options(std=(255.0,)), Options((128.0,), (64.0,)), Options(std=(255.0,), swap_rb=True),
+        Options((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+        Options((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), swap_rb=True),
+    ],
+)  # fmt: skip
+def test_preprocessing(options: Options) -> None:
+    """The model takes bytes, red first; the network what it was trained with."""
+    b = Builder(5, (3, 16, 20))
+    b.conv(5)
+    model, pictures = b.build(), b.pictures(4)
+    runtime = Runtime(read(compile_model(model, pictures, options).data))
+    plain = Reference(model)
+    wanted, found = [], []
+    for picture in pictures:
+        planes = picture[::-1] if options.swap_rb else picture
+        numbers = planes.astype(np.float32).transpose(1, 2, 0)
+        numbers = ((numbers - np.float32(options.mean)) / np.float32(options.std)).transpose(2, 0, 1)
+        wanted.append(plain._session.run([b.value], {"input": numbers[None]})[0].reshape(-1))
+        found.append(runtime.run(picture)[0].reshape(-1))
+    assert noise(np.concatenate(wanted).astype(float), np.concatenate(found).astype(float)) > 33
+
+
+# ---- Refusals, and that nothing is left to chance
+
+
+def test_two_runs_give_the_same_bytes() -> None:
+    for seed in range(5):
+        b = random_network(seed)
+        model, pictures = b.build(), b.pictures(4)
+        assert compile_model(model, pictures, UNIT).data == compile_model(model, pictures, UNIT).data
+
+
+@pytest.mark.parametrize("method", ["percentile", "mse", "kl"])
+def test_ranges(method: str) -> None:
+    assert min(compiled_noise(random_network(7), options=Options(std=(255.0,), ranges=method))) > LEAST
+
+
+def test_equalization() -> None:
+    """Channels of very different size: the floats stay, the bytes come much nearer to them."""
+    b = Builder(8, (3, 20, 24))
+    b.conv(12)
+    b.function("Relu")
+    b.conv(12, groups=12)
+    b.function("LeakyRelu", alpha=0.1)
+    b.conv(6, 1)
+    model = b.build()
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    factor = np.logspace(-1.5, 1.5, 12).astype(np.float32)
+    for name, shape in (("constant0", (12, 1, 1, 1)), ("constant1", (12,))):
+        changed = onnx.numpy_helper.to_array(weights[name]) * factor.reshape(shape)
+        weights[name].CopyFrom(onnx.numpy_helper.from_array(changed, name))
+    changed = onnx.numpy_helper.to_array(weights["constant2"]) / factor.reshape(12, 1, 1, 1)
+    weights["constant2"].CopyFrom(onnx.numpy_helper.from_array(changed, "constant2"))
+    pictures = b.pictures(4)
+    plain, even = Reference(model, 1 / 255), Reference(equalized(model), 1 / 255)
+    for picture in pictures:
+        wanted, found = plain.run(picture)[b.value], even.run(picture)[b.value]
+        assert np.allclose(wanted, found, rtol=1e-3, atol=1e-4)
+    results = []
+    for equalize in (False, True):
+        runtime = Runtime(read(compile_model(model, pictures, Options(std=(255.0,), equalize=equalize)).data))
+        wanted = np.concatenate([plain.run(picture)[b.value].reshape(-1) for picture in pictures])
+        results.append(noise(wanted, np.concatenate([runtime.run(picture)[0].reshape(-1) for picture in pictures])))
+    assert results[1] > results[0] + 10 and results[1] > 30
+
+
+def test_a_model_with_its_own_ranges() -> None:
+    """QuantizeLinear and DequantizeLinear around values and weights: their scales are the model's."""
+    b = Builder(9, (3, 16, 20))
+
+    def pair(step: float, zero: int) -> None:
+        scale, at = b.constant(np.array(step, np.float32)), b.constant(np.array(zero, np.uint8))
+        b.add("QuantizeLinear", b.shape, scale, at)
+        b.add("DequantizeLinear", b.shape, scale, at)
+
+    pair(1 / 255, 0)
+    steps = np.array([0.004, 0.006, 0.01, 0.02], np.float32)
+    data = b.constant(b.random.integers(-127, 128, (4, 3, 3, 3)).astype(np.int8))
+    kept = b.value
+    weights = b.add(
+        "DequantizeLinear", (4, 3, 3, 3), inputs=[data, b.constant(steps), b.constant(np.zeros(4, np.int8))], axis=0
+    )
+    b.value = kept
+    b.add("Conv", (4, 16, 20), weights, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    activated = b.function("LeakyRelu", alpha=0.2)
+    pair(0.05, 31)
+    b.conv(3, 1)
+    compiled = compile_model(b.build(), b.pictures(3), UNIT)
+    scale = compiled.lowering.scales[activated]
+    assert (scale.step, scale.zero) == (pytest.approx(0.05), 31)
+    runtime = Runtime(read(compiled.data))
+    for picture in b.pictures(3):
+        wanted = compiled.reference.run(picture)[b.value].reshape(-1)
+        assert noise(wanted, runtime.run(picture)[0].reshape(-1)) > 30
+
+
+def refusal(build: object, shape: tuple[int, ...] = (3, 16, 16), options: Options = UNIT) -> str:
+    b = Builder(1, shape)
+    build(b)  # type: ignore[operator]
+    with pytest.raises(K210Error) as caught:
+        compile_model(b.build(), b.pictures(2), options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda b: (b.conv(4), b.add("Erf", b.shape)), ("node_erf1 (Erf) is not supported", "Conv")),
+        (lambda b: b.conv(4, stride=3), ("node_conv0", "strides (3, 3)")),
+        (lambda b: b.conv(4, 3, dilation=6), ("node_conv0", "looks further than")),
+        (
+            lambda b: (b.conv(4), b.conv(4, 3, 4), b.conv(4, 3, 2), b.conv(4, 3)),
+            ("node_conv3", "of at least 4x4"),
+        ),
+        (lambda b: (b.conv(4), b.add("ReduceMean", (4, 16, 1), axes=[3])), ("node_reducemean1", "height and width")),
+        (
+            lambda b: (b.conv(4), (lambda value: (b.conv(4), b.add("Mul", b.shape, value)))(b.value)),
+            ("node_mul2", "product of two values"),
+        ),
+    ],
+)  # fmt: skip
+def test_refusals(build: object, words: tuple[str, ...]) -> None:
+    text = refusal(build)
+    assert all(word in text for word in words), text
+
+
+def test_no_room_in_kpu_ram() -> None:
+    text = refusal(lambda b: (b.conv(64), b.conv(64)), (3, 256, 256))
+    assert "2,097,152" in text and "smaller" in text
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda b: (b.conv(64), b.function("Relu"), b.conv(64), b.function("Relu"), b.pool("MaxPool", 2, 2), b.conv(8)),
+        lambda b: (b.conv(32), b.conv(32, stride=2), b.function("Relu"), b.conv(64), b.conv(64, 1, 2, (0, 0, 0, 0))),
+        lambda b: (b.conv(64), b.conv(64, groups=64), b.conv(8, 1), b.function("Sigmoid")),
+    ],
+)
+def test_what_does_not_fit_goes_in_bands(layers: object) -> None:
+    """Images of 4 MiB in between, on a KPU of 2: exact across the bands' edges."""
+    b = Builder(1, (3, 256, 256))
+    layers(b)  # type: ignore[operator]
+    assert min(compiled_noise(b)) > 33
+
+
+@pytest.mark.parametrize(("side", "pad", "more"), [(2, 0, 0), (4, 1, 0), (3, 1, 1)])
+def test_transposed_convolution(side: int, pad: int, more: int) -> None:
+    b = Builder(1, (3, 16, 20))
+    b.conv(6)
+    b.function("Relu")
+    weights = b.random.normal(0, 0.4, (6, 5, side, side)).astype(np.float32)
+    b.add(
+        "ConvTranspose", (5, 32, 40), b.constant(weights), b.constant(np.ones(5, np.float32)), kernel_shape=[side] * 2,
+        strides=[2, 2], pads=[pad] * 4, output_padding=[more] * 2,
+    )  # fmt: skip
+    b.function("Relu")
+    b.conv(4)
+    assert min(compiled_noise(b)) > 33
+
+
+@pytest.mark.parametrize("kind", ["Sigmoid", "HardSigmoid"])
+def test_a_value_times_its_function(kind: str) -> None:
+    """SiLU and hard swish as they are exported."""
+    b = Builder(1, (3, 16, 20))
+    before = b.conv(6)
+    b.function(kind, **({} if kind == "Sigmoid" else {"alpha": 1 / 6, "beta": 0.5}))
+    b.add("Mul", b.shape, before)
+    b.conv(4)
+    assert min(compiled_noise(b)) > 33
+
+
+def test_pictures_of_another_shape() -> None:
+    b = Builder(1, (3, 16, 16))
+    b.conv(4)
+    with pytest.raises(K210Error, match=r"calibration pictures are \(2, 3, 16, 20\)"):
+        compile_model(b.build(), np.zeros((2, 3, 16, 20), np.uint8))
+
+
+def test_no_network(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"no network at all")
+    with pytest.raises(K210Error, match=r"x\.onnx is no ONNX model"):
+        compile_model(tmp_path / "x.onnx", np.zeros((1, 3, 8, 8), np.uint8))
+    with pytest.raises(K210Error, match="cannot read"):
+        compile_model(tmp_path / "none.onnx", np.zeros((1, 3, 8, 8), np.uint8))
+
+
+def test_two_inputs_and_open_sizes() -> None:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("a", "b")]
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["a", "b"], ["c"])], "two", values,
+        [helper.make_tensor_value_info("c", TensorProto.FLOAT, [1, 3, 8, 8])],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    with pytest.raises(K210Error, match="2 inputs"):
+        compile_model(model, np.zeros((1, 3, 8, 8), np.uint8))
+    b = Builder(1, (3, 16, 16))
+    b.conv(4)
+    open_model = onnx.ModelProto()
+    open_model.CopyFrom(b.build())
+    open_model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    with pytest.raises(K210Error, match="fixed"):
+        compile_model(open_model, np.zeros((1, 3, 16, 16), np.uint8))
+
+
+# ---- Memory
+
+
+def test_buffers_never_overlap() -> None:
+    """Those that live at the same time stand apart, and the peak is what the largest moment needs at least."""
+    random = np.random.default_rng(2)
+    for _ in range(50):
+        buffers = []
+        for number in range(30):
+            first = int(random.integers(0, 40))
+            buffers.append(
+                Buffer(str(number), int(random.integers(1, 5000)), first, first + int(random.integers(0, 9)))
+            )
+        top = allocate(buffers, 64)
+        for one in buffers:
+            assert one.address % 64 == 0 and one.address + one.size <= top
+            for other in buffers:
+                if one is not other and one.meets(other):
+                    assert one.address + one.size <= other.address or other.address + other.size <= one.address
