@@ -272,6 +272,14 @@ def test_refusals(build: object, words: tuple[str, ...]) -> None:
     assert all(word in text for word in words), text
 
 
+def test_more_than_the_kpu_takes() -> None:
+    assert "1024 channels of 256 rows" in refusal(lambda b: b.conv(4), (3, 300, 64))
+    text = refusal(lambda b: (b.conv(1100, 1, 4, (0, 0, 0, 0)), b.conv(4, 1)), (3, 32, 32))
+    assert "1100x8x8" in text and "node_conv0" in text
+    text = refusal(lambda b: (b.conv(1000, 1, 4, (0, 0, 0, 0)), b.conv(1000)), (3, 32, 32))
+    assert "9,000,000 bytes of weights" in text and "node_conv1" in text
+
+
 def test_no_room_in_kpu_ram() -> None:
     text = refusal(lambda b: (b.conv(64), b.conv(64)), (3, 256, 256))
     assert "2,097,152" in text and "smaller" in text

@@ -229,11 +229,7 @@ class Lowering:
         target_scale = self.scales.get(stage.output, source_scale)
         means = self.means.get(stage.input)
         p = kpu_layer.parameters(stage, self._before_activation(stage), source_scale, target_scale, means)
-        if len(p.weights) > kpu_layer.LOAD_BYTES * kpu_layer.MOST_LOADS:
-            raise K210Error(
-                f"{stage.name}: {len(p.weights):,} bytes of weights are more than the KPU loads for a layer"
-            )
-
+        kpu_layer.check(stage, source, target, p)
         at = self._next
 
         def body() -> FileLayer:
