@@ -61,7 +61,9 @@ def has_header(image: bytes) -> bool:
 def unwrap(image: bytes, name: str = "the image") -> bytes:
     """The payload of an image with header. Raises HeaderError when the mask ROM would refuse it, or it is encrypted."""
     if len(image) >= HEADER_SIZE + HASH_SIZE and image[0] <= KNOWN_FLAGS and image[0] & FLAG_AES:
-        raise HeaderError(f"{name} is AES-encrypted (flag byte {image[0]:#04x}); only an unencrypted image can be booted")
+        raise HeaderError(
+            f"{name} is AES-encrypted (flag byte {image[0]:#04x}); only an unencrypted image can be booted"
+        )
     _, length = check(image, name)
     return image[HEADER_SIZE : HEADER_SIZE + length]
 
