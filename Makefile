@@ -94,7 +94,7 @@ packages-fuzz:
 # The C run loop is part of the install, so its sources are among the reasons to install anew.
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard host_tools/k210kit/board/core/fast/*) | packages-python
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[compiler,test,lint]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[compiler,test,lint,guests]'
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""The mask ROM's protocol from the host's side, plainly: frames, and a board whose answers are awaited in virtual time."""
+"""The mask ROM's protocol from the host's side: frames, and a board whose answers are awaited in virtual time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def request(
     op: int, address: int = 0, data: bytes = b"", *, length: int | None = None, crc: int | None = None
 ) -> bytes:
     """A request's payload; length and CRC are right unless given."""
-    body = struct.pack("<II", address, len(data) if length is None else length) + data
+    length = len(data) if length is None else length
+    body = struct.pack("<II", address, length) + data
     return struct.pack("<HHI", op, 0, zlib.crc32(body) if crc is None else crc) + body
 
 

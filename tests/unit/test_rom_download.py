@@ -144,9 +144,8 @@ def test_escapes_of_all_kinds(rom: Rom, data: bytes) -> None:
 
 def test_code_that_ran_is_replaced(rom: Rom) -> None:
     for value in (1, 2):
-        code = struct.pack(
-            "<IIII", value << 20 | 0x513, 0x0000_1617, 0x00A6_2023, 0x8067
-        )  # li a0; auipc a2, 1; sw; ret
+        # li a0, value; auipc a2, 1; sw a0, 0(a2); ret
+        code = struct.pack("<IIII", value << 20 | 0x513, 0x0000_1617, 0x00A6_2023, 0x8067)
         assert rom.ask(request(WRITE, RAM, code)) == bytes((WRITE, OK))
         assert rom.ask(request(BOOT, RAM)) == bytes((BOOT, OK))
         assert rom.memory(RAM + 0x1004, 4) == struct.pack("<I", value)
@@ -297,7 +296,7 @@ def test_another_baud_rate_is_noise(rom: Rom, baud: int) -> None:
 
 
 def test_what_arrives_during_a_long_crc_is_lost() -> None:
-    """The receiver has eight bytes of FIFO and no interrupt: who does not wait for the reply at a high rate is not heard."""
+    """The receiver has eight bytes of FIFO and no interrupt: who does not wait for a reply may be missed."""
     with Board() as board:
         rom = Rom(board)
         rom.send(slip(request(BAUD, 0, struct.pack("<I", 3_000_000))))

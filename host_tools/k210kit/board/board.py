@@ -53,6 +53,8 @@ PICTURES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".ppm", ".tif", ".tiff")
 POLL_SECONDS = 0.002
 LIVE_SLICE = PS_PER_SECOND // 100
 """How far time passes at once while a peer may send at any moment."""
+LONGEST_WAIT = PS_PER_SECOND // 10
+"""How much of a wait is skipped at once while nobody has said how long to run."""
 AHEAD_SECONDS = 0.02
 """How far the virtual time of a board that sleeps may run ahead of a live peer's."""
 
@@ -66,7 +68,9 @@ class Traffic(NamedTuple):
 
     def since(self, earlier: Traffic) -> Traffic:
         """What has come between."""
-        return Traffic(*(now - then for now, then in zip(self, earlier, strict=True)))
+        return Traffic(
+            self.to_board - earlier.to_board, self.from_board - earlier.from_board, self.seconds - earlier.seconds
+        )
 
 
 class Board:
@@ -522,8 +526,8 @@ class Board:
             begun = self._progress() if self._live() else None
             reason = machine.runner.run(clock.cycle_at(until))
             clock.run_due(clock.time_of(machine.runner.now()))
-            # A wait skipped at once may be as long as a slice; what falls due in it ends it earlier.
-            self.laps.skip(clock.now + grain if end is None else end)
+            # What falls due in a wait ends it earlier.
+            self.laps.skip(clock.now + LONGEST_WAIT if end is None else end)
             if reason == Reason.CRASHED:
                 self._faults.look()
             if self.debugger is not None:

@@ -18,7 +18,6 @@ from unicorn.unicorn_py3 import unicorn as binding
 from k210kit.board.core.hart import MSTATUS_FS, PRIV_MACHINE, PRIV_USER, HartState
 from k210kit.board.core.memory import ROM_BASE, Memory
 
-
 _ALL_REGISTERS = [
     UC_RISCV_REG_PC,
     *range(UC_RISCV_REG_X0, UC_RISCV_REG_X0 + 32),

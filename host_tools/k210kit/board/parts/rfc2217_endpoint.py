@@ -192,7 +192,8 @@ class _Port:
         self._break = False
 
     def hang_up(self) -> None:
-        self._line.baud = self._line.format = None
+        self._line.set_baud(None)
+        self._line.set_format(None)
         if self._break:
             self._line.set_break(False)
         if self._control is not None and self._dtr is not None and self._rts is not None:
@@ -205,7 +206,7 @@ class _Port:
     @baudrate.setter
     def baudrate(self, baud: int) -> None:
         self._baudrate = baud
-        self._line.baud = float(baud)
+        self._line.set_baud(float(baud))
 
     @property
     def bytesize(self) -> int:
@@ -237,7 +238,7 @@ class _Port:
         self._set_format()
 
     def _set_format(self) -> None:
-        self._line.format = SerialFormat(self._bytesize, self._parity, int(self._stopbits * 2))
+        self._line.set_format(SerialFormat(self._bytesize, self._parity, int(self._stopbits * 2)))
 
     def _set_control(self) -> None:
         if self._control is not None and self._dtr is not None and self._rts is not None:

@@ -127,18 +127,23 @@ def hear(byte: int, baud: float, form: SerialFormat, own_baud: float, own: Seria
     return resample(byte, form, own, 1.0 if matching else baud / own_baud)
 
 
+_Setting = tuple[str, object]
+"""Name and value of what changes for the bytes behind it."""
+
+
 class SerialLine:
     """The cable to the board: the host's TX on `rx_pad`, its RX on `tx_pad` (names are the board's).
 
     `baud` and `format` are the host's; None follows whatever the board's UART is set to. What the
-    host sends is paced at one character time each in virtual time.
+    host sends is paced at one character time each in virtual time; a new rate by `set_baud()` takes
+    effect behind it, as with a port that drains first.
     """
 
     def __init__(self, clock: Clock, wiring: SerialWiring, *, rx_pad: int = 4, tx_pad: int = 5) -> None:
         self.clock, self.wiring, self.rx_pad, self.tx_pad = clock, wiring, rx_pad, tx_pad
         self.baud: float | None = None
         self.format: SerialFormat | None = None
-        self._to_board: deque[int] = deque()
+        self._to_board: deque[int | _Setting] = deque()
         self._from_board = bytearray()
         self._listeners: list[Callable[[bytes], None]] = []
         self._event: Event | None = None
@@ -164,6 +169,25 @@ class SerialLine:
         if self._event is None and self._to_board:
             self._start()
 
+    def set_baud(self, baud: float | None) -> None:
+        """The host's rate from here on."""
+        self._set("baud", baud)
+
+    def set_format(self, form: SerialFormat | None) -> None:
+        """The host's frame from here on."""
+        self._set("format", form)
+
+    def _set(self, name: str, value: object) -> None:
+        if self._to_board:
+            self._to_board.append((name, value))
+        else:
+            setattr(self, name, value)
+
+    def _take_settings(self) -> None:
+        while self._to_board and not isinstance(entry := self._to_board[0], int):
+            self._to_board.popleft()
+            setattr(self, *entry)
+
     def set_break(self, on: bool) -> None:
         """The host holds the line low; the UART hears one break character."""
         if on and not self._breaking:
@@ -176,8 +200,10 @@ class SerialLine:
     def purge(self, *, to_board: bool = False, from_board: bool = False) -> None:
         """Drop what waits in either direction; a character on the wire still arrives."""
         if to_board:
-            while len(self._to_board) > 1:
-                self._to_board.pop()
+            waiting = [*self._to_board]
+            self._to_board = deque(
+                entry for index, entry in enumerate(waiting) if not index or not isinstance(entry, int)
+            )
         if from_board:
             self._from_board.clear()
 
@@ -216,8 +242,10 @@ class SerialLine:
     def _arrived(self) -> None:
         self._event = None
         byte = self._to_board.popleft()
+        assert isinstance(byte, int)
         self.carried_to_board += 1
         baud, form, port = self._sending()
+        self._take_settings()
         if self._to_board:
             self._start()
         if port is not None and not self._breaking:
