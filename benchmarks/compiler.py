@@ -50,7 +50,7 @@ def table() -> str:
     if not VECTORS.exists():
         return "Not measured: ../shared/data is not there."
     head = [
-        "`make bench`: signal-to-noise ratio in dB and cosine against onnxruntime; nncase 1.9 as its simulator gives it. "
+        "`make bench`: signal-to-noise ratio in dB and cosine against onnxruntime; nncase 1.9 by its simulator. "
         "(nncase takes 3.2 s for yolov2_tiny, measured on another machine of two cores.)",
         "",
         "| network | dB | nncase's | cosine | nncase's | seconds to compile |",
