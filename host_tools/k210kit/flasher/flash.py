@@ -14,7 +14,7 @@ from typing import Any
 
 from k210kit.errors import DeviceError, K210Error
 from k210kit.flasher import plan as plans
-from k210kit.flasher import ports, reset, sources, stub_client
+from k210kit.flasher import delta, history, ports, reset, sources, stub_client
 from k210kit.flasher.line import Line
 from k210kit.flasher.plan import Piece, Plan
 from k210kit.flasher.report import Report
@@ -80,6 +80,8 @@ class _Writing:
         self.session, self.pieces, self.report = session, pieces, report
         self.stub = session.stub
         self._done = 0
+        self._known: dict[int, bytes] = {}
+        """Of some sectors, by offset, what the chip holds."""
 
     def run(self) -> Plan:
         plan = self._plan()
@@ -102,9 +104,12 @@ class _Writing:
         for piece in self.pieces:
             whole[piece.offset] = self.stub.sha256(piece.offset, len(piece.data))
             if whole[piece.offset] == piece.sha256:
+                history.keep(piece)
                 hashes |= {offset: plans.short_hash(data) for offset, data in piece.segments()}
             else:
-                hashes |= self._hashes(piece)
+                found = self._hashes(piece)
+                hashes |= found
+                self._known |= history.known(piece.offset, found)
         return plans.make(self.pieces, hashes, whole)
 
     def _hashes(self, piece: Piece) -> dict[int, bytes]:
@@ -121,7 +126,7 @@ class _Writing:
 
     def _requests(self, plan: Plan) -> list[stub_client.Request]:
         holes = {offset: self.stub.read(offset, size) for offset, size in plan.holes}
-        return stub_client.pack(plan.blocks(holes))
+        return delta.pack(plan.blocks(holes), self._known)
 
     def _write(self, plan: Plan, requests: list[stub_client.Request]) -> None:
         for part in plan.parts:
@@ -151,6 +156,7 @@ class _Writing:
         for piece in pieces:
             for _ in range(REWRITES):
                 if self.stub.sha256(piece.offset, len(piece.data)) == piece.sha256:
+                    history.keep(piece)
                     break
                 self._rewrite(piece)
             else:
@@ -158,6 +164,7 @@ class _Writing:
                     raise DeviceError(_not_held(piece, self._hashes(piece)))
 
     def _rewrite(self, piece: Piece) -> None:
+        self._known.clear()
         again = plans.make([piece], self._hashes(piece))
         self.report.note(f"{piece.name}: {len(again.sectors)} sectors do not hold what was written; once more")
         self.stub.write(self._requests(again))
