@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from k210kit.errors import DeviceError, K210Error
-from k210kit.flasher import plan as plans
 from k210kit.flasher import delta, history, ports, reset, sources, stub_client
+from k210kit.flasher import plan as plans
 from k210kit.flasher.line import Line
 from k210kit.flasher.plan import Piece, Plan
 from k210kit.flasher.report import Report
