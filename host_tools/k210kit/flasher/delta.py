@@ -1,7 +1,7 @@
 """Blocks as differences from what the chip holds, where that is known: a deflate stream that refers to it.
 
-When a block is written, the sectors before it are new already and those from it on are still old. So a program in
-which a function has grown finds all that has moved, a little further back or on.
+When a block is written, the sectors before it are new already and those from it on are still old. So a program in which
+a function has grown finds all that has moved, a little further back or on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BEFORE = SECTOR
 
 
 def pack(blocks: Iterable[tuple[int, bytes]], known: Mapping[int, bytes]) -> list[Request]:
-    """Writes for these blocks in this order; `known` are, by offset, sectors that the chip held before the first.
+    """Writes for these blocks in this order; `known` are by offset sectors that the chip holds at first.
 
     A block is packed on its own where nothing is known of its sectors, or where that is not longer.
     """
