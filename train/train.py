@@ -20,7 +20,7 @@ from network import STRIDE, Detector
 from yolo_loss import loss
 
 SEED = 6
-ANCHORS = 5
+ANCHORS = 3
 BATCH = 16
 RATE = 4e-3
 WARM_UP = 0.06
@@ -37,20 +37,14 @@ Floats = npt.NDArray[np.float32]
 
 
 def nearest_shapes(boxes: Floats, count: int) -> Floats:
-    """Anchors (count, 2), small to large, in cells: k-means over the things' sizes with 1 - overlap as distance. Each
-    first centre is what lies farthest from those before."""
+    """Anchors (count, 2), small to large, in cells: k-means over the things' sizes with 1 - overlap as distance."""
     things = boxes[boxes[..., 0] >= 0]
     sizes = (things[:, 3:] - things[:, 1:3]) / STRIDE
-
-    def overlaps(centres: Floats) -> Floats:
-        common = np.minimum(sizes[:, None], centres).prod(-1)
-        return common / (sizes.prod(1)[:, None] + centres.prod(1) - common)
-
-    centres = np.median(sizes, 0, keepdims=True)
-    while len(centres) < count:
-        centres = np.vstack([centres, sizes[overlaps(centres).max(1).argmin()]])
+    order = np.argsort(sizes.prod(1))
+    centres = sizes[order[[int((i + 0.5) * len(sizes) / count) for i in range(count)]]]
     for _ in range(100):
-        nearest = overlaps(centres).argmax(1)
+        common = np.minimum(sizes[:, None], centres).prod(-1)
+        nearest = (common / (sizes.prod(1)[:, None] + centres.prod(1) - common)).argmax(1)
         moved = np.stack([np.median(sizes[nearest == i], 0) for i in range(count)])
         if np.allclose(moved, centres):
             break

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 IGNORED = 0.55
 """Where a prediction overlaps a thing by more than this, it is not told that nothing is there."""
-BOX, CLASS, NOTHING = 5.0, 1.0, 0.6
+BOX, CLASS, NOTHING = 3.0, 1.0, 0.6
 """Weights beside objectness, which has 1."""
 
 
