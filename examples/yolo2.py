@@ -9,7 +9,7 @@ from maix import KPU
 
 MODEL = (0x300000, 257704)  # offset in the flash and size; or a file: ("/sd/model.kmodel",)
 PHOTO = "/sd/photo.png"  # BMP, JPEG or PNG
-ANCHORS = (1.3221, 1.73145, 3.19275, 4.00944, 5.05587, 8.09892, 9.47112, 4.84053, 11.2364, 10.0071)
+ANCHORS = (1.688, 1.75, 3.0, 3.125, 5.375, 5.625)
 NET = (320, 240)  # the model's input
 GRID = (20, 15)  # its output's columns and rows
 CLASSES = 9

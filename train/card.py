@@ -16,7 +16,7 @@ the pictures, trains, exports, compiles and measures it. [train/README.md](../tr
 | what | |
 |---|---|
 | input | {input}: red, green, blue from the camera or a file, {width}x{height}, no scaling |
-| output | {output}: YOLO version 2, {columns}x{lines} cells of 16 pixels, 3 anchors, {classes} classes |
+| output | {output}: YOLO version 2, {columns}x{lines} cells of 16 pixels, {anchors} anchors, {classes} classes |
 | network | MobileNet version 1 in small: convolutions 3x3, depthwise 3x3 and 1x1, batch norm, ReLU6 |
 | file | {size:,} bytes, weights of 8 bits |
 | memory on a board | {memory} |
@@ -65,7 +65,7 @@ def card(
         f"| {scenes.LABELS[cls]} | {times} | {voc:.3f} | {coco:.3f} |" for cls, times, voc, coco in quantized.classes
     )
     return TEXT.format(
-        input=facts["input"], output=facts["output"], memory=facts["memory on the board"],
+        input=facts["input"], output=facts["output"], anchors=facts["anchors"], memory=facts["memory on the board"],
         time=facts["time on the KPU"], width=scenes.WIDTH, height=scenes.HEIGHT, columns=scenes.WIDTH // 16,
         lines=scenes.HEIGHT // 16, rows=rows, classes=len(scenes.LABELS), size=size, count=count,
         float_voc=floats.voc, float_coco=floats.coco, voc=quantized.voc, coco=quantized.coco, minutes=seconds / 60,

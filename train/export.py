@@ -29,6 +29,10 @@ from k210kit.kmodel.yolo2 import Yolo2
 
 CALIBRATION = 60
 THRESHOLD, NMS = 0.5, 0.3
+LOWEST, HIGHEST = -6.0, 8.0
+"""The grid's numbers are cut to this range. What lies outside says nothing more (a sigmoid of -6 is 0.002, one of 8
+0.9997), and the bytes of what lies inside, sizes above all, are several times as fine."""
+BOUNDS = {"zero": 0.0, "six": 6.0, "lowest": LOWEST, "highest": HIGHEST}
 SHOWN = (3, 6, 10, 12, 13, 34)
 """The pictures that models/ holds, picked by what is drawn on them: every class is there."""
 
@@ -44,7 +48,7 @@ def load_checkpoint(path: Path) -> tuple[Detector, dict[str, Any]]:
 def onnx_of(model: Detector) -> onnx.ModelProto:
     """Convolutions with batch norm in their weights, and Clip for ReLU6."""
     nodes: list[onnx.NodeProto] = []
-    values = [numpy_helper.from_array(np.float32(bound), name) for name, bound in (("zero", 0), ("six", 6))]
+    values = [numpy_helper.from_array(np.float32(bound), name) for name, bound in BOUNDS.items()]
     name = "picture"
 
     def add(layer: nn.Conv2d, weight: torch.Tensor, bias: torch.Tensor, output: str) -> None:
@@ -62,7 +66,8 @@ def onnx_of(model: Detector) -> onnx.ModelProto:
         add(layer, weight, bias, f"convolution{number}")
         nodes.append(helper.make_node("Clip", [f"convolution{number}", "zero", "six"], [f"layer{number}"]))
         name = f"layer{number}"
-    add(model.head, model.head.weight, model.head.bias, "grid")
+    add(model.head, model.head.weight, model.head.bias, "head")
+    nodes.append(helper.make_node("Clip", ["head", "lowest", "highest"], ["grid"], "grid"))
     rows, columns = scenes.HEIGHT // 16, scenes.WIDTH // 16
     graph = helper.make_graph(
         nodes, "signs",
@@ -120,7 +125,7 @@ def main() -> None:
     results = [measure(path, test, yolo) for path in (floats, quantized)]
     for name, result in zip(("float", "quantized"), results, strict=True):
         print(f"{name}: mAP@0.5 {result.voc:.4f}, mAP@0.5:0.95 {result.coco:.4f}")
-    facts = dict(describe.facts(load(quantized)))
+    facts = dict(describe.facts(load(quantized))) | {"anchors": str(len(numbers) // 2)}
     size = quantized.stat().st_size
     text = card(*results, state["seconds"], state["pictures"], given.test, size, facts)
     (given.out / "MODEL_CARD.md").write_text(text)

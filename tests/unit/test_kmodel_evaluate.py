@@ -195,7 +195,8 @@ def test_a_detector_on_the_command_line() -> None:
     (
         (["a.kmodel"], "not 1"),
         (["a.kmodel", "folder", "--std", "0"], "--std 0"),
-        (["missing.kmodel", "folder"], "missing.kmodel"),
+        (["missing.kmodel", str(MODELS / "signs_test"), "--yolo2", "anchors=1,1"], "missing.kmodel"),
+        (["missing.kmodel", "folder"], "folder is no folder"),
         (["missing.onnx", "folder", "--yolo2", "anchors=1,1"], "missing.onnx"),
     ),
 )
