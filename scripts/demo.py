@@ -1,6 +1,7 @@
 """The main job on a board: a model in the flash finds things in a picture.
 
-demo.py FIRMWARE [EXAMPLE]     on a virtual board with that firmware; EXAMPLE is examples/yolo2.py unless given
+demo.py FIRMWARE [EXAMPLE]     on a virtual board that is flashed with FIRMWARE over its serial line, through reset
+                               circuit and mask ROM, as a real one is; EXAMPLE is examples/yolo2.py unless given
 
 Environment: PORT=/dev/ttyUSB0 runs on a real board instead (BAUD=115200). MODEL= and PHOTO= are files; ANCHORS=,
 LABELS= (with commas between), CLASSES=, THRESHOLD=, NMS= belong to the model. OUT= is the picture with boxes
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -153,20 +155,37 @@ def _sha256(data: bytes) -> bytes:
 
 @contextmanager
 def board_with(firmware: str, job: Job | None) -> Iterator[BoardLink]:
-    """A link to the board at PORT, or to a virtual one with the model in its flash and the photo on its card."""
+    """A link to the board at PORT, or to a virtual one that is flashed over its serial line.
+
+    The virtual one has the model in its flash and the photo on its card.
+    """
     baud = int(_number("BAUD", os.environ.get("BAUD") or "115200"))
     port = os.environ.get("PORT")
     if port:
         yield BoardLink(port, baud)
         return
-    with tempfile.TemporaryDirectory() as card:
+    with tempfile.TemporaryDirectory() as folder:
+        card = Path(folder) / "card"
+        card.mkdir()
         flash: dict[int, str | Path | bytes] = {}
         if job is not None:
             shutil.copy(job.photo, card)
+            # Over the line its 1.5 MB would take a virtual board more than a minute.
             flash[OFFSET] = job.model
-        with Board(firmware, flash, sd=card, serial="pty") as board:
+        with Board(None, flash, sd=card, serial="rfc2217:0") as board:
             board.start()
-            yield BoardLink(board.pty, baud)
+            write_firmware(board.address, firmware, Path(folder))
+            yield BoardLink(board.address, baud)
+
+
+def write_firmware(port: str, firmware: str, cache: Path) -> None:
+    """As a user does it: `k210 write-flash`. Raises K210Error when it does not succeed."""
+    print(f"$ k210 --port {port} write-flash {firmware}", flush=True)
+    # What is remembered of this board is of no use for another.
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    command = [sys.executable, "-m", "k210kit.cli", "--port", port, "write-flash", firmware]
+    if subprocess.run(command, env=environment).returncode:
+        raise K210Error(f"{firmware} could not be flashed")
 
 
 def settings(job: Job, link: BoardLink) -> dict[str, Any]:
