@@ -481,3 +481,48 @@ def test_fuzz() -> None:
     assert busiest == 16
     bench.uart.reset()
     assert not bench.uart.irq.level and bench.uart.read(LSR, 4) == 0x60
+
+
+def session(seed: int, eager: bool) -> list[tuple[int, str, int]]:
+    """What a guest sees that reads and sets registers at random while characters arrive."""
+    bench, source = Bench().start(fcr=0xF9), random.Random(seed)
+    if eager:
+        bench.uart.port.quiet = lambda: 1
+    seen: list[tuple[int, str, int]] = []
+    bench.uart.irq.listen(lambda level: seen.append((bench.clock.now, "irq", level)))
+    bench.uart.write(IER, 4, 0x81)
+    for _ in range(120):
+        what = source.randrange(12)
+        if what < 3:
+            bench.line.send(source.randbytes(source.randrange(1, 40)))
+        elif what < 7:
+            register = source.choice((LSR, LSR, RBR, RBR, RBR, RFL, USR, IIR))
+            # As the run loop does: without Python where the flags say so.
+            fast = bench.uart.flags[register >> 2] & 1
+            value = bench.uart.words[register >> 2] if fast else bench.uart.read(register, 4)
+            seen.append((bench.clock.now, f"register {register:#x}", value))
+        elif what == 7:
+            bench.uart.write(FCR, 4, 1 | source.choice((0x00, 0x40, 0x80, 0xC0)) | source.choice((0, 0, 0, 2)))
+        elif what == 8:
+            bench.uart.write(IER, 4, 0x80 | source.choice((0, 1, 1, 5)))
+        elif what == 9 and source.randrange(4) == 0:
+            bench.uart.write(DLF, 4, source.randrange(16))
+        elif what == 10 and source.randrange(4) == 0:
+            bench.line.purge(to_board=True)
+        bench.clock.advance(source.randrange(1, source.choice((2, 5, 40)) * CHARACTER))
+    return [*seen, (bench.clock.now, "carried", bench.line.carried_to_board)]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_characters_that_come_together_are_seen_one_by_one(seed: int) -> None:
+    assert session(seed, eager=False) == session(seed, eager=True)
+
+
+def test_characters_below_the_trigger_take_one_event() -> None:
+    bench = Bench().start(fcr=0x81)  # eight of sixteen
+    bench.uart.write(IER, 4, 0x81)
+    bench.line.send(bytes(8))
+    before = bench.clock.fired.get(id(bench.line), 0)
+    bench.clock.advance(8 * CHARACTER + 1000)
+    assert bench.uart.irq.level and bench.uart.read(RFL, 4) == 8
+    assert bench.clock.fired[id(bench.line)] - before == 1

@@ -98,6 +98,12 @@ class SerialPort:
         self.receive: Callable[[Character], None] = lambda character: None
         self.transmit: Callable[[bytes], None] = lambda data: None
         self.set_break: Callable[[bool], None] = lambda low: None
+        # Characters that nobody notices who does not look need not come one by one.
+        self.quiet: Callable[[], int] = lambda: 1  # the UART's: so many may arrive until somebody does
+        self.hide: Callable[[bool], None] = lambda on: None  # the UART's: told that sync() may have some to bring
+        self.sync: Callable[[], None] = lambda: None  # the line's: bring what has arrived by now
+        self.replan: Callable[[], None] = lambda: None  # the line's: quiet() may have fallen
+        self.arrived: int | None = None  # when the one that receive() is given came, if not now
         # Set when somebody in virtual time listens (a jumper): bytes must not arrive in batches.
         self.prompt = False
 

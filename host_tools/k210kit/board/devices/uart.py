@@ -142,9 +142,10 @@ class Uart(Device):
         self._tx = Transmitter(clock, 1, self._sent)
         self._rx: deque[Character] = deque()
         self._event: Event | None = None
+        self._hidden = False
         self._timeout_event: Event | None = None
         super().__init__(name, clock)
-        self.port.receive = self._receive
+        self.port.receive, self.port.quiet, self.port.hide = self._receive, self._quiet, self._hide
         self.clk.listen(lambda _hz: self._configure())
         self.rx_dma.on_armed = self.tx_dma.on_armed = self._dma_armed
         for line in (self.modem.cts, self.modem.dsr, self.modem.ri, self.modem.dcd):
@@ -152,6 +153,7 @@ class Uart(Device):
 
     def reset(self) -> None:
         """FIFOs off and empty, no baud rate, no interrupt enabled."""
+        self.port.sync()
         super().reset()
         self._tx.clear()
         self._tx.depth = 1
@@ -171,6 +173,30 @@ class Uart(Device):
         self._drive_modem()
         self.port.set_break(False)
         self._configure()
+
+    # Characters that have arrived and are not here yet
+
+    def read(self, offset: int, size: int) -> int:
+        """What a guest reads."""
+        self.port.sync()
+        return super().read(offset, size)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """What a guest writes."""
+        self.port.sync()
+        super().write(offset, size, value)
+        if offset:
+            self.port.replan()
+
+    def _quiet(self) -> int:
+        """How many characters may arrive before that interrupts."""
+        plain = self._fcr & 1 and self._ier & ERBFI and not self.mcr & LOOPBACK and not self.far & 1
+        return max(1, self._rx_trigger - len(self._rx)) if plain and self.rx_dma.sink is None else 1
+
+    def _hide(self, on: bool) -> None:
+        self._hidden = on
+        self.flags[0x84 >> 2] = 0 if on else READ_FAST
+        self._raise_irq()
 
     # Settings
 
@@ -248,7 +274,7 @@ class Uart(Device):
         self.iir = cause | (0xC0 if self._fcr & 1 else 0)
         # Reads without an effect need not come here.
         self.flags[2] = 0 if cause == THR_EMPTY else READ_FAST
-        self.flags[5] = 0 if self._errors else READ_FAST
+        self.flags[5] = 0 if self._errors or self._hidden else READ_FAST
         self.irq.set(cause != NO_INTERRUPT)
 
     @property
@@ -293,6 +319,7 @@ class Uart(Device):
         return TIMEOUT_CHARACTERS * self.port.format.character_time(self.port.baud) if self.port.baud else 0
 
     def _look_for_timeout(self) -> None:
+        self.port.sync()
         if self._rx and self.clock.now >= self._last_activity + self._timeout:
             self._timed_out = True
             self._refresh()
@@ -322,7 +349,7 @@ class Uart(Device):
                 self._append(character)
         else:
             self._append(character)
-        self._last_activity = self.clock.now
+        self._last_activity = self.clock.now if self.port.arrived is None else self.port.arrived
         self._refresh_rx()
         self._watch_timeout()
 
@@ -383,6 +410,7 @@ class Uart(Device):
             self._timed_out = self._pushing = False
 
     def _dma_armed(self) -> None:
+        self.port.sync()
         self._tx.sync()
         self._refresh()
         self._watch_timeout()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import islice, takewhile
 
 from k210kit.board.core.clock import PS_PER_SECOND, Clock, Event
 from k210kit.board.core.serial import FORMAT_8N1, Character, SerialFormat, SerialPort, rates_match, resample
@@ -147,6 +148,9 @@ class SerialLine:
         self._from_board = bytearray()
         self._listeners: list[Callable[[bytes], None]] = []
         self._event: Event | None = None
+        self._next = 0  # when the first of _to_board arrives
+        self._hiding: SerialPort | None = None
+        self._syncing = False
         self._breaking = False
         self.carried_to_board = self.carried_from_board = 0
         """Characters that have gone over the line so far, whether they were understood or not."""
@@ -167,7 +171,8 @@ class SerialLine:
         """The host sends; bytes queue up behind those not yet on the wire."""
         self._to_board.extend(data)
         if self._event is None and self._to_board:
-            self._start()
+            self._await_next(self.clock.now)
+            self._plan()
 
     def set_baud(self, baud: float | None) -> None:
         """The host's rate from here on."""
@@ -190,6 +195,7 @@ class SerialLine:
 
     def set_break(self, on: bool) -> None:
         """The host holds the line low; the UART hears one break character."""
+        self.sync()
         if on and not self._breaking:
             port = self.wiring.receiver(self.rx_pad)
             if port is not None and port.baud > 0:
@@ -199,6 +205,7 @@ class SerialLine:
 
     def purge(self, *, to_board: bool = False, from_board: bool = False) -> None:
         """Drop what waits in either direction; a character on the wire still arrives."""
+        self.sync()
         if to_board:
             waiting = [*self._to_board]
             self._to_board = deque(
@@ -235,18 +242,66 @@ class SerialLine:
         form = self.format or (port.format if port is not None else FORMAT_8N1)
         return baud, form, port if listening else None
 
-    def _start(self) -> None:
+    def _await_next(self, before: int) -> None:
+        """The first character in the queue follows one that came at `before`."""
         baud, form, _ = self._sending()
-        self._event = self.clock.after(form.character_time(baud), self._arrived)
+        self._next = before + form.character_time(baud)
 
-    def _arrived(self) -> None:
-        self._event = None
-        byte = self._to_board.popleft()
+    def _plan(self) -> None:
+        """One event for as many characters as may arrive before the guest notices without looking."""
+        baud, form, port = self._sending()
+        count = 1
+        if port is not None and not self._breaking and form == port.format and rates_match(baud, port.baud):
+            waiting = takewhile(lambda entry: isinstance(entry, int), islice(self._to_board, port.quiet()))
+            count = max(1, sum(1 for _ in waiting))
+        due = self._next + (count - 1) * form.character_time(baud)
+        if self._event is not None:
+            self._event.cancel()
+        self._event = self.clock.at(due, self._arrived)
+        self._hide(port if count > 1 else None)
+
+    def _hide(self, port: SerialPort | None) -> None:
+        if port is self._hiding:
+            return
+        before, self._hiding = self._hiding, port
+        if before is not None:
+            before.sync = before.replan = lambda: None
+            before.hide(False)
+        if port is not None:
+            port.sync, port.replan = self.sync, self._replan
+            port.hide(True)
+
+    def _replan(self) -> None:
+        if self._event is not None and not self._syncing:
+            self._plan()
+
+    def sync(self) -> None:
+        """Let arrive what has arrived by now."""
+        if self._syncing:
+            return
+        self._syncing = True
+        now = self.clock.now
+        while self._to_board and self._next <= now:
+            self._let_arrive()
+        self._syncing = False
+
+    def _let_arrive(self) -> None:
+        byte, time = self._to_board.popleft(), self._next
         assert isinstance(byte, int)
         self.carried_to_board += 1
         baud, form, port = self._sending()
         self._take_settings()
         if self._to_board:
-            self._start()
+            self._await_next(time)
         if port is not None and not self._breaking:
+            port.arrived = time
             deliver(port, byte, baud, form)
+            port.arrived = None
+
+    def _arrived(self) -> None:
+        self._event = None
+        self.sync()
+        if self._to_board:
+            self._plan()
+        else:
+            self._hide(None)
