@@ -131,7 +131,7 @@ def test_erase_then_write_quad(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     path, _ = small(tmp_path)
     with Board(flash={0x20000: b"old"}) as board:
         Flashing(monkeypatch, board, "-B", "dan", "-e", "-i", "qio", "-b", 1_500_000, path).check()
-        written = header.wrap(path.read_bytes())
+        written = header.wrap(path.read_bytes(), 0)
         assert board.flash_chip.data[: len(written)] == written
         assert board.flash_chip.data[0x20000:0x20003] == b"\xff\xff\xff"
 

@@ -70,10 +70,11 @@ class Rfc2217Endpoint:
 
     def poll(self) -> None:
         """Accept a client, move bytes and settings; returns at once."""
-        self._accept()
+        # First whether the old client has gone: flashing tools close the port and open it again at once.
         if self._client is not None and not self._client.poll():
             self._drop()
-        elif self._client is None:
+        self._accept()
+        if self._client is None:
             waiting = self.line.take()  # nobody is plugged in: what the board says is lost
             if waiting:
                 log.debug("rfc2217: %d bytes sent to nobody", len(waiting))
