@@ -175,7 +175,9 @@ def board_with(firmware: str, job: Job) -> Iterator[BoardLink]:
         in_place = job.model.stat().st_size > LONGEST_MODEL
         with Board(None, {OFFSET: job.model} if in_place else None, sd=card, serial="rfc2217:0") as board:
             board.start()
-            write_flash(board.address, {0: firmware} | ({} if in_place else {OFFSET: str(job.model)}), Path(folder))
+            write_flash(
+                board.address, {0: firmware} | ({} if in_place else {OFFSET: os.path.relpath(job.model)}), Path(folder)
+            )
             yield BoardLink(board.address, baud)
 
 
