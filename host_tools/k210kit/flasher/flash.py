@@ -93,7 +93,8 @@ class _Writing:
             self._write(plan, requests)
         except KeyboardInterrupt:
             self.report.note(
-                f"interrupted: {self._done:,} of {plan.size:,} bytes are confirmed; the same command writes what is missing"
+                f"interrupted: {self._done:,} of {plan.size:,} bytes are confirmed; "
+                "the same command writes what is missing"
             )
             raise
         return plan
