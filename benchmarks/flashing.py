@@ -128,6 +128,8 @@ def measure() -> list[tuple[str, Cost, Cost, str]]:
 
 def table() -> str:
     """The rows in Markdown."""
+    if not MODEL.is_file():
+        return "Not measured: ../shared/data is not there."
     lines = [
         "`make bench`: bytes on the line both ways and virtual seconds at 1.5 Mbit/s, reset and RAM stub included; "
         "kflash is 1.1.6. Ratios are ours to kflash's, with the goal in brackets.",

@@ -93,7 +93,8 @@ class _Writing:
             self._write(plan, requests)
         except KeyboardInterrupt:
             self.report.note(
-                f"interrupted: {self._done} of {plan.size} bytes are written; the same command writes the others"
+                f"interrupted: {self._done:,} of {plan.size:,} bytes are confirmed; "
+                "the same command writes what is missing"
             )
             raise
         return plan
@@ -145,11 +146,12 @@ class _Writing:
 
     def _progress(self, plan: Plan, offset: int, size: int) -> None:
         self._done += size
+        done: dict[str, int] = {}
         for sector in range(offset, offset + size, SECTOR):
-            owner = next(
-                part.piece for part in plan.parts if part.piece.offset < sector + SECTOR and part.piece.end > sector
-            )
-            self.report.advance(owner.name, SECTOR)
+            name = next(p.piece.name for p in plan.parts if p.piece.offset < sector + SECTOR and p.piece.end > sector)
+            done[name] = done.get(name, 0) + SECTOR
+        for name, count in done.items():
+            self.report.advance(name, count)
 
     def _verify(self, pieces: Sequence[Piece]) -> None:
         """Each piece as a whole by its SHA-256; sectors that are not right get another chance."""

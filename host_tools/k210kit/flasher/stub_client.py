@@ -125,7 +125,8 @@ class StubClient:
         self.line.drain(quiet=0.02, limit=0.2)
         if not self.hello():
             raise DeviceError(
-                f"the stub was lost when the line was to change from {old} to {baud} baud; try --baud {old}"
+                f"the board does not answer any more at {old} baud: was it reset, or without power for a moment? Give "
+                "the same command again, which sends only what is missing"
             )
         return False
 
