@@ -23,7 +23,7 @@ SUITE_ENV = MICROPYTHON_DIR=$(MICROPYTHON_DIR)
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
 CMAKE_SOURCES = $(shell git ls-files '*CMakeLists.txt' '*.cmake')
 
-.PHONY: demo test test-all lint bench fuzz firmware flash-stub micropython-source clean packages-python packages-firmware packages-fuzz
+.PHONY: demo train test test-all lint bench fuzz firmware flash-stub micropython-source clean packages-python packages-firmware packages-fuzz
 
 demo: $(VENV)/.installed firmware
 	$(BIN)/python scripts/demo.py $(BUILD)/firmware.bin
@@ -40,6 +40,11 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	@$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	@$(BIN)/cmake-format --check $(CMAKE_SOURCES)
+
+# Our detector anew: draws pictures, trains, compiles, measures; models/ holds what comes out.
+train: $(VENV)/.installed $(VENV)/.installed-train
+	cd train && JOBS=$(JOBS) ../$(BIN)/python train.py --build ../$(BUILD)/train
+	cd train && JOBS=$(JOBS) ../$(BIN)/python export.py --build ../$(BUILD)/train --out ../models
 
 bench: $(VENV)/.installed firmware
 	$(SUITE_ENV) $(BIN)/python -m benchmarks
@@ -95,6 +100,10 @@ packages-fuzz:
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard host_tools/k210kit/board/core/fast/*) | packages-python
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[compiler,test,lint,guests]'
+	touch $@
+
+$(VENV)/.installed-train: $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[compiler,train]'
 	touch $@
 
 clean:

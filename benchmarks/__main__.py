@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import compiler, firmware, frame, interpreter, kmodel, programs, storage
+from benchmarks import compiler, firmware, flashing, frame, interpreter, kmodel, programs, storage
 from k210kit.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND
 
@@ -163,6 +163,7 @@ def main() -> None:
     put("board", table(measure()))
     put("firmware", table(firmware.rows()))
     put("storage", table(storage.measure()))
+    put("flashing", flashing.table())
     put("kmodel", table(kmodel.measure()))
     put("frame", frame.table())
     put("compiler", compiler.table())

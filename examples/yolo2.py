@@ -1,4 +1,4 @@
-"""Finds things in a picture: loads a YOLOv2 model from the flash, runs it on the KPU, prints what it finds.
+"""Finds road signs in a picture: loads a YOLOv2 model from the flash, runs it on the KPU, prints what it finds.
 
 Set the lines below to your model and picture, and run it: mpremote run yolo2.py
 """
@@ -7,14 +7,14 @@ import time
 
 from maix import KPU
 
-MODEL = (0x300000, 1536936)  # offset in the flash and size; or a file: ("/sd/model.kmodel",)
-PHOTO = "/sd/photo.bmp"  # BMP, JPEG or PNG
-ANCHORS = (1.3221, 1.73145, 3.19275, 4.00944, 5.05587, 8.09892, 9.47112, 4.84053, 11.2364, 10.0071)
-NET = (320, 256)  # the model's input
-GRID = (10, 8)  # its output's columns and rows
-CLASSES = 20
+MODEL = (0x300000, 257704)  # offset in the flash and size; or a file: ("/sd/model.kmodel",)
+PHOTO = "/sd/photo.png"  # BMP, JPEG or PNG
+ANCHORS = (1.688, 1.75, 3.0, 3.125, 5.375, 5.625)
+NET = (320, 240)  # the model's input
+GRID = (20, 15)  # its output's columns and rows
+CLASSES = 9
 THRESHOLD = 0.5
-NMS = 0.2
+NMS = 0.3
 
 start = time.ticks_us()
 kpu = KPU()

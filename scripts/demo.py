@@ -1,17 +1,22 @@
 """The main job on a board: a model in the flash finds things in a picture.
 
-demo.py FIRMWARE [EXAMPLE]     on a virtual board with that firmware; EXAMPLE is examples/yolo2.py unless given
+demo.py FIRMWARE [EXAMPLE]     on a virtual board that is flashed with FIRMWARE over its serial line, through reset
+                               circuit and mask ROM, as a real one is; EXAMPLE is examples/yolo2.py unless given
+
+Without more it is this project's own detector of road signs, models/signs.kmodel, on one of its test pictures.
 
 Environment: PORT=/dev/ttyUSB0 runs on a real board instead (BAUD=115200). MODEL= and PHOTO= are files; ANCHORS=,
-LABELS= (with commas between), CLASSES=, THRESHOLD=, NMS= belong to the model. OUT= is the picture with boxes
-(out/demo.png).
+LABELS= (with commas between), CLASSES=, THRESHOLD=, NMS= belong to the model, and are taken from a file of its name
+with .json at the end where there is one. OUT= is the picture with boxes (out/demo.png).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -31,15 +36,12 @@ from k210kit.errors import K210Error
 from k210kit.kmodel import boxes, load, picture
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared/data"
-TOUR = ROOT / "examples/tour.py"
+MODEL = ROOT / "models/signs.kmodel"
+PHOTO = ROOT / "models/signs_test/shown010.png"
 OFFSET = 0x300000
-# The default model's, as its publisher's example has them.
-VOC_ANCHORS = "1.3221,1.73145,3.19275,4.00944,5.05587,8.09892,9.47112,4.84053,11.2364,10.0071"
-VOC_LABELS = (
-    "aeroplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,diningtable,dog,horse,motorbike,person,pottedplant,"
-    "sheep,sofa,train,tvmonitor"
-)
+LONGEST_MODEL = 400_000
+"""A longer one is in the virtual board's flash from the start: there the line takes a minute for 1.5 MB."""
+FROM_MODEL = ("ANCHORS", "LABELS", "CLASSES", "THRESHOLD", "NMS")
 FOUND = re.compile(r"class (\d+) probability ([\d.]+) at (\d+) (\d+) size (\d+) (\d+)")
 HASH_OF_FLASH = """
 import hashlib, k210
@@ -66,30 +68,37 @@ class Job:
     classes: int | None
 
     @classmethod
-    def from_environment(cls) -> Job | None:
-        """None when there is no model."""
-        own = os.environ.get("MODEL")
-        model = Path(own or SHARED / "kmodels/voc20_detect.kmodel")
-        photo = Path(os.environ.get("PHOTO") or SHARED / "photos/dog_320x240.bmp")
+    def from_environment(cls) -> Job:
+        """Raises K210Error when a file is missing, or nothing tells the anchors."""
+        model, photo = (Path(os.environ.get(name) or own) for name, own in (("MODEL", MODEL), ("PHOTO", PHOTO)))
         for path, name in ((model, "MODEL"), (photo, "PHOTO")):
             if not path.is_file():
-                if os.environ.get(name):
-                    raise K210Error(f"{name}={path}: there is no such file")
-                return None
-        anchors = os.environ.get("ANCHORS") or ("" if own else VOC_ANCHORS)
-        if not anchors:
+                raise K210Error(f"{name}={path}: there is no such file")
+        beside = _description(model.with_suffix(".json"))
+        given = {name: os.environ.get(name) or beside.get(name) for name in FROM_MODEL}
+        if not given["ANCHORS"]:
             raise K210Error("MODEL= wants ANCHORS=W,H,W,H,... beside it: the sizes that the model was trained with")
-        labels = os.environ.get("LABELS") or ("" if own else VOC_LABELS)
-        classes = os.environ.get("CLASSES")
         return cls(
             model,
             photo,
-            tuple(_number("ANCHORS", text) for text in anchors.split(",")),
-            tuple(labels.split(",")) if labels else (),
-            _number("THRESHOLD", os.environ.get("THRESHOLD") or "0.5"),
-            _number("NMS", os.environ.get("NMS") or "0.2"),
-            int(_number("CLASSES", classes)) if classes else None,
+            tuple(_number("ANCHORS", text) for text in given["ANCHORS"].split(",")),
+            tuple(given["LABELS"].split(",")) if given["LABELS"] else (),
+            _number("THRESHOLD", given["THRESHOLD"] or "0.5"),
+            _number("NMS", given["NMS"] or "0.2"),
+            int(_number("CLASSES", given["CLASSES"])) if given["CLASSES"] else None,
         )
+
+
+def _description(path: Path) -> dict[str, str]:
+    """What a .json file beside a model tells, in the words of the environment."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        lists = {name: ",".join(map(str, content.get(name.lower(), ()))) for name in ("ANCHORS", "LABELS")}
+        return lists | {name: str(content[name.lower()]) for name in ("THRESHOLD", "NMS") if name.lower() in content}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise K210Error(f"{path} does not describe a model: {error}") from None
 
 
 def _number(name: str, text: str) -> float:
@@ -152,21 +161,34 @@ def _sha256(data: bytes) -> bytes:
 
 
 @contextmanager
-def board_with(firmware: str, job: Job | None) -> Iterator[BoardLink]:
-    """A link to the board at PORT, or to a virtual one with the model in its flash and the photo on its card."""
+def board_with(firmware: str, job: Job) -> Iterator[BoardLink]:
+    """A link to the board at PORT, or to a virtual one, flashed over its serial line, with the photo on its card."""
     baud = int(_number("BAUD", os.environ.get("BAUD") or "115200"))
     port = os.environ.get("PORT")
     if port:
         yield BoardLink(port, baud)
         return
-    with tempfile.TemporaryDirectory() as card:
-        flash: dict[int, str | Path | bytes] = {}
-        if job is not None:
-            shutil.copy(job.photo, card)
-            flash[OFFSET] = job.model
-        with Board(firmware, flash, sd=card, serial="pty") as board:
+    with tempfile.TemporaryDirectory() as folder:
+        card = Path(folder) / "card"
+        card.mkdir()
+        shutil.copy(job.photo, card)
+        in_place = job.model.stat().st_size > LONGEST_MODEL
+        with Board(None, {OFFSET: job.model} if in_place else None, sd=card, serial="rfc2217:0") as board:
             board.start()
-            yield BoardLink(board.pty, baud)
+            write_flash(
+                board.address, {0: firmware} | ({} if in_place else {OFFSET: os.path.relpath(job.model)}), Path(folder)
+            )
+            yield BoardLink(board.address, baud)
+
+
+def write_flash(port: str, files: dict[int, str], cache: Path) -> None:
+    """As a user does it: `k210 write-flash`. Raises K210Error when it does not succeed."""
+    words = ["--port", port, "write-flash", *(word for at, file in files.items() for word in (f"{at:#x}", file))]
+    print("$ k210", *words, flush=True)
+    # What is remembered of this board is of no use for another.
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    if subprocess.run([sys.executable, "-m", "k210kit.cli", *words], env=environment).returncode:
+        raise K210Error("the board could not be flashed")
 
 
 def settings(job: Job, link: BoardLink) -> dict[str, Any]:
@@ -229,12 +251,7 @@ def main(firmware: str, example: str = str(ROOT / "examples/yolo2.py")) -> int:
     """Returns the exit status."""
     try:
         job = Job.from_environment()
-        if job is None:
-            print(f"no model: {SHARED} is not there and MODEL= and PHOTO= are not given; a tour of the board instead")
         with board_with(firmware, job) as link:
-            if job is None:
-                link.run(TOUR.read_text(), shown=True)
-                return 0
             values = settings(job, link)
             printed = link.run(with_settings(Path(example).read_text(), values), shown=True)
             report(job, printed, values["NET"])

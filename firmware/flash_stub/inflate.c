@@ -200,8 +200,8 @@ static bool coded(state_t *s) {
     }
 }
 
-int32_t inflate(const uint8_t *from, uint32_t length, uint8_t *to, uint32_t room) {
-    state_t s = {.at = from, .end = from + length, .start = to, .to = to, .limit = to + room};
+int32_t inflate(const uint8_t *from, uint32_t length, uint8_t *to, uint32_t room, uint32_t before) {
+    state_t s = {.at = from, .end = from + length, .start = to - before, .to = to, .limit = to + room};
     bool last, good;
     do {
         last = bits(&s, 1);

@@ -131,6 +131,10 @@ static uint32_t crc_update(uint32_t crc, const uint8_t *data, uint32_t count) {
     return crc;
 }
 
+uint32_t line_crc(const uint8_t *data, uint32_t count) {
+    return ~crc_update(~0u, data, count);
+}
+
 static void fill_crc_table(void) {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t value = i;

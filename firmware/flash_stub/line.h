@@ -37,6 +37,9 @@ void line_set_baud(uint32_t baud);
 line_event_t line_next(frame_t **frame, uint64_t limit);
 void line_done(void);
 
+// That of zlib.
+uint32_t line_crc(const uint8_t *data, uint32_t count);
+
 // A frame to the host: beginning, any number of bytes, end, at which it starts to leave. line_flush() waits until all
 // is out.
 void line_begin(uint8_t operation, uint8_t number);

@@ -20,6 +20,13 @@
 #define OPERATION_DAMAGED (0xff)
 #define REPLY (0x80)
 
+// How the data of a write is packed, and where it begins in the request.
+#define DEFLATED (1)
+#define DEFLATED_WITH_CHIP (2)
+#define WRITE_HEAD (9)
+#define WRITE_HEAD_WITH_CHIP (21)
+#define DICTIONARY_MAX (32768)
+
 #define UNDER_WAY_US (500000)
 #define BAUD_TRIAL_US (300000)
 
@@ -45,10 +52,11 @@ static struct {
     uint64_t until; // when to go back, or 0
 } baud;
 
-// Multiples of eight; the second has room for the hashes of all sectors of a chip too.
-static uint64_t old_data[BLOCK / 8], new_data[BLOCK / 8 + 1];
+// Multiples of eight; the second begins with room for a dictionary, and has some for the hashes of all sectors of a
+// chip.
+static uint64_t old_data[BLOCK / 8], new_data[(DICTIONARY_MAX + BLOCK) / 8 + 1];
 #define OLD ((uint8_t *)old_data)
-#define NEW ((uint8_t *)new_data)
+#define NEW ((uint8_t *)new_data + DICTIONARY_MAX)
 
 // All memory that nothing else uses: link.ld.
 extern uint8_t _heap_start[];
@@ -260,12 +268,37 @@ static void erase(request_t request) {
     line_end();
 }
 
+// The data may refer to what the chip holds now. If that is not what the host took it for, its checksum tells.
+static status_t unpack_with_chip(request_t request, uint32_t bytes) {
+    if (request.length < WRITE_HEAD_WITH_CHIP) {
+        return STATUS_WRONG_ARGUMENT;
+    }
+    uint32_t offset = get_u32(request.body + 9), before = get_u32(request.body + 13);
+    if (before > DICTIONARY_MAX || before % sizeof(uint64_t)) {
+        return STATUS_WRONG_ARGUMENT;
+    }
+    status_t status = check(offset, before);
+    if (status != STATUS_DONE) {
+        return status;
+    }
+    if (before && !chip_read(offset, NEW - before, before)) {
+        return STATUS_CHIP_SLOW;
+    }
+    const uint8_t *data = request.body + WRITE_HEAD_WITH_CHIP;
+    bool good = inflate(data, request.length - WRITE_HEAD_WITH_CHIP, NEW, bytes, before) == (int32_t)bytes
+        && line_crc(NEW, bytes) == get_u32(request.body + 17);
+    return good ? STATUS_DONE : STATUS_DATA_DAMAGED;
+}
+
 // Brings the data of a write to `NEW`.
 static status_t unpack(request_t request, uint32_t bytes) {
-    const uint8_t *data = request.body + 9;
-    uint32_t length = request.length - 9;
-    if (request.body[8]) {
-        return inflate(data, length, NEW, bytes) == (int32_t)bytes ? STATUS_DONE : STATUS_DATA_DAMAGED;
+    const uint8_t *data = request.body + WRITE_HEAD;
+    uint32_t length = request.length - WRITE_HEAD;
+    if (request.body[8] == DEFLATED_WITH_CHIP) {
+        return unpack_with_chip(request, bytes);
+    }
+    if (request.body[8] == DEFLATED) {
+        return inflate(data, length, NEW, bytes, 0) == (int32_t)bytes ? STATUS_DONE : STATUS_DATA_DAMAGED;
     }
     if (length != bytes) {
         return STATUS_WRONG_ARGUMENT;
@@ -277,7 +310,7 @@ static status_t unpack(request_t request, uint32_t bytes) {
 static void write(request_t request) {
     uint32_t offset = 0, bytes = 0;
     status_t status = STATUS_WRONG_ARGUMENT;
-    if (request.length >= 9 && request.body[8] <= 1) {
+    if (request.length >= WRITE_HEAD && request.body[8] <= DEFLATED_WITH_CHIP) {
         offset = get_u32(request.body);
         bytes = get_u32(request.body + 4);
         if (offset % SECTOR == 0 && bytes % SECTOR == 0 && bytes > 0 && bytes <= BLOCK) {

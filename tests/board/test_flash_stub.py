@@ -7,6 +7,7 @@ import random
 import shutil
 import struct
 import subprocess
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,7 +180,7 @@ def test_wrong_requests(stub: Stub) -> None:
         (READ, words(0, 16) + b"\2"), (READ, words(0, 16, 1)),
         (HASH, words(0, 4096)), (HASH, words(0, 0, 4096)), (HASH, words(0, 8192, 0)),
         (HASH, words(0, 8192, 100)), (HASH, words(0, 100, 99)), (ERASE, words(4096, 0)), (ERASE, words(100, 4096)),
-        (ERASE, words(4096, 100)), (ERASE, words(0)), (WRITE, b""), (WRITE, words(0, 4096) + b"\2" + bytes(4096)),
+        (ERASE, words(4096, 100)), (ERASE, words(0)), (WRITE, b""), (WRITE, words(0, 4096) + b"\3" + bytes(4096)),
         (WRITE, words(0, 4096) + b"\0" + bytes(4095)), (WRITE, words(0, 4096) + b"\0" + bytes(4097)),
         (WRITE, words(256, 4096) + b"\0" + bytes(4096)), (WRITE, words(0, 256) + b"\0" + bytes(256)),
         (WRITE, words(0, 0) + b"\0"), (WRITE, words(0, 2 * BLOCK) + b"\1" + deflate(bytes(2 * BLOCK))),
@@ -565,6 +566,47 @@ def test_deflate_that_is_none(stub: Stub) -> None:
     for data in (good[:-5], short, long, b"", b"\xff" * 100, b"\x07" + good, bytes(20)):
         assert stub.ask(WRITE, words(0, SECTOR) + b"\1" + data).status == DATA_DAMAGED
     assert stub.chip.data.count(0xFF) == stub.chip.size
+
+
+def with_chip(offset: int, data: bytes, at: int, before: int, dictionary: bytes, crc: int | None = None) -> bytes:
+    """The body of a write that refers to what the chip holds."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
+    packed = packer.compress(data) + packer.flush()
+    checksum = zlib.crc32(data) if crc is None else crc
+    return struct.pack("<IIBIII", offset, len(data), 2, at, before, checksum) + packed
+
+
+@pytest.mark.parametrize(("offset", "at", "before"), [(0x10000, 0x10000, 0x5000), (0x11000, 0xF008, 0x5000), (0, 8, 0)])
+def test_data_that_refer_to_what_the_chip_holds(fast: Stub, offset: int, at: int, before: int) -> None:
+    rng = random.Random(offset)
+    old = rng.randbytes(0x20000)
+    fast.chip.data[: len(old)] = old
+    data = (old[at + 100 : at + 3000] + rng.randbytes(50) + old[at + 3000 :])[: 2 * SECTOR]
+    body = with_chip(offset, data, at, before, old[at : at + before])
+    assert before == 0 or len(body) < 4000
+    fast.done(WRITE, body, seconds=20)
+    assert fast.chip.data[: len(old)] == old[:offset] + data + old[offset + len(data) :]
+    # Repeated, it finds the chip changed, says so and leaves it.
+    changes = fast.chip.changes
+    if offset == at:
+        assert fast.ask(WRITE, body, seconds=20).status == DATA_DAMAGED
+    assert fast.ask(WRITE, with_chip(offset, data, at, before, old[at : at + before], 1)).status == DATA_DAMAGED
+    assert fast.chip.changes == changes
+
+
+def test_dictionaries_that_cannot_be(stub: Stub) -> None:
+    data = bytes(SECTOR)
+    for at, before, status in (
+        (0, 4, WRONG_ARGUMENT),
+        (0, 0x8008, WRONG_ARGUMENT),
+        (0xFFFFF8, 16, OUTSIDE_CHIP),
+        (0xFFFFFFF8, 16, OUTSIDE_CHIP),
+    ):
+        assert stub.ask(WRITE, with_chip(0, data, at, before, b"")).status == status
+    for length in range(9, 21):
+        assert stub.ask(WRITE, with_chip(0, data, 0, 0, b"")[:length]).status == WRONG_ARGUMENT
+    assert stub.ask(WRITE, struct.pack("<IIB", 0, SECTOR, 3) + data).status == WRONG_ARGUMENT
+    assert not stub.chip.changes
 
 
 @pytest.mark.parametrize("level", range(10))

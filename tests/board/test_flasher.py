@@ -15,6 +15,7 @@ from fault_proxy import FaultProxy
 from k210kit import flasher
 from k210kit.board import Board
 from k210kit.errors import DeviceError
+from k210kit.flasher import session
 from k210kit.images import header
 
 PROGRAM = b"\x6f\x00\x00\x00" + random.Random(1).randbytes(9000)
@@ -40,10 +41,17 @@ def running(circuit: str = "dan") -> Board:
     return Board(b"\x6f\x00\x00\x00" * 100, serial="rfc2217:0", reset_circuit=circuit)
 
 
-@pytest.mark.parametrize("circuit", ["dan", "kd233", "goD"])
-def test_all_jobs_through_each_reset_circuit(circuit: str) -> None:
+@pytest.mark.parametrize("circuit", ["kd233", "goD"])
+def test_other_reset_circuits(circuit: str) -> None:
     with running(circuit) as board:
-        url = board.url if board.address == "" else board.address
+        board.start()
+        chip = flasher.flash_id(board.address)
+        assert (chip.jedec, chip.size) == (b"\xef\x60\x18", 16 << 20)
+
+
+def test_all_jobs() -> None:
+    with running() as board:
+        url = board.address
         board.start()
         flasher.flash(url, FILES)
         assert holds(board)
@@ -57,8 +65,21 @@ def test_all_jobs_through_each_reset_circuit(circuit: str) -> None:
         assert board.flash_chip.data[0x301000:0x302000] == b"\xff" * 0x1000
         (difference,) = flasher.verify(url, FILES)
         assert difference.offsets == (0x301000,)
-        chip = flasher.flash_id(url)
-        assert (chip.jedec, chip.size) == (b"\xef\x60\x18", 16 << 20)
+
+
+def test_a_program_that_has_grown_is_sent_as_a_difference() -> None:
+    chance = random.Random(6)
+    words = [chance.randbytes(4) for _ in range(2000)]
+    old = PROGRAM[:4] + b"".join(chance.choice(words) for _ in range(6000))
+    new = old[:3000] + chance.randbytes(100) + old[3000:]
+    with running() as board:
+        board.start()
+        flasher.flash(board.address, {0: old})
+        before = board.line.carried_to_board
+        flasher.flash(board.address, {0: new})
+        assert bytes(board.flash_chip.data[5 : 5 + len(new)]) == new
+        stub = len(session.stub_image())
+        assert board.line.carried_to_board - before < stub * 1.05 + 5000
 
 
 def test_a_piece_within_sectors_leaves_its_neighbours() -> None:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 ROOM = 20_000
 
 
-def run(build: Path, what: str, room: int, records: Sequence[bytes]) -> list[bytes | None]:
-    """What comes out of each; None where it says that it cannot."""
+def run(build: Path, what: str, room: int, records: Sequence[bytes], before: int = 0) -> list[bytes | None]:
+    """What comes out of each; None where it says that it cannot. `before` bytes of each are a dictionary."""
     fed = b"".join(struct.pack("<I", len(record)) + record for record in records)
-    done = subprocess.run([build / "deflate_exerciser", what, str(room)], input=fed, capture_output=True)
+    done = subprocess.run([build / "deflate_exerciser", what, str(room), str(before)], input=fed, capture_output=True)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     results: list[bytes | None] = []
     at = 0
@@ -111,3 +111,19 @@ def test_deflate_of_erased_flash_and_of_noise(c_build: Path) -> None:
     assert results[0] and len(results[0]) < 500
     assert results[1] and len(results[1]) < len(lines) / 3
     assert results[2] == b"", "no shorter than it was"
+
+
+def test_inflate_with_a_dictionary(c_build: Path) -> None:
+    """What lies before the output is referred to as far back as it reaches, and no further."""
+    rng = random.Random(6)
+    for before in (1, 8, 1000, 32_768):
+        dictionary = text(rng, before)
+        plain = [dictionary[rng.randrange(before) :][:9000] + text(rng, 3000) + dictionary[:500] for _ in range(20)]
+        streams = []
+        for data in plain:
+            packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
+            streams.append(dictionary + packer.compress(data) + packer.flush())
+        assert run(c_build, "inflate", ROOM, streams, before) == plain
+        # Without it the same streams refer to what is not there.
+        alone = run(c_build, "inflate", ROOM, [stream[before:] for stream in streams])
+        assert all(found is None or found != data for found, data in zip(alone, plain, strict=True)) or before < 8

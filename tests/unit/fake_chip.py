@@ -426,7 +426,15 @@ class Chip:
         if wrong := self._range(offset, size):
             return wrong
         try:
-            data = stub_frames.inflate(body[9:], size) if flag else body[9:]
+            if flag == stub_frames.DEFLATED_WITH_CHIP:
+                at, before, crc = struct.unpack_from("<III", body, 9)
+                if before % 8 or before > stub_frames.DICTIONARY_MAX:
+                    return stub_frames.WRONG_ARGUMENT, b""
+                data = stub_frames.inflate(body[21:], size, bytes(self.flash.data[at : at + before]))
+                if zlib.crc32(data) != crc:
+                    return stub_frames.BAD_DATA, b""
+            else:
+                data = stub_frames.inflate(body[9:], size) if flag == stub_frames.DEFLATED else body[9:]
         except ValueError:
             return stub_frames.BAD_DATA, b""
         if len(data) != size:

@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_in_order(k210, chip, files, monkeypatch):
     monkeypatch.setattr(flashing.Console, "advance", interrupt)
     status, _, err = k210("--port", PORT, "write-flash", "3M", files[1])
     assert status == 130
-    assert "interrupted: 65536 of 73728 bytes are written; the same command writes the others" in err
+    assert "interrupted: 65,536 of 73,728 bytes are confirmed; the same command writes what is missing" in err
     assert chip.mode == "firmware"
     monkeypatch.undo()
 

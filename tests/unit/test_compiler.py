@@ -15,6 +15,7 @@ from random_networks import Builder, random_network
 from k210kit.compiler import Options, compile_model
 from k210kit.compiler.calibration import Reference
 from k210kit.compiler.equalization import equalized
+from k210kit.compiler.lowering import FULLY_CONNECTED, LOGISTIC
 from k210kit.compiler.memory import Buffer, allocate
 from k210kit.errors import K210Error
 from k210kit.kmodel import Runtime
@@ -272,6 +273,14 @@ def test_refusals(build: object, words: tuple[str, ...]) -> None:
     assert all(word in text for word in words), text
 
 
+def test_more_than_the_kpu_takes() -> None:
+    assert "1024 channels of 256 rows" in refusal(lambda b: b.conv(4), (3, 300, 64))
+    text = refusal(lambda b: (b.conv(1100, 1, 4, (0, 0, 0, 0)), b.conv(4, 1)), (3, 32, 32))
+    assert "1100x8x8" in text and "node_conv0" in text
+    text = refusal(lambda b: (b.conv(1000, 1, 4, (0, 0, 0, 0)), b.conv(1000)), (3, 32, 32))
+    assert "9,000,000 bytes of weights" in text and "node_conv1" in text
+
+
 def test_no_room_in_kpu_ram() -> None:
     text = refusal(lambda b: (b.conv(64), b.conv(64)), (3, 256, 256))
     assert "2,097,152" in text and "smaller" in text
@@ -314,6 +323,100 @@ def test_a_value_times_its_function(kind: str) -> None:
     before = b.conv(6)
     b.function(kind, **({} if kind == "Sigmoid" else {"alpha": 1 / 6, "beta": 0.5}))
     b.add("Mul", b.shape, before)
+    b.conv(4)
+    assert min(compiled_noise(b)) > 33
+
+
+def by_channel(b: Builder, low: float, high: float) -> str:
+    return b.constant(b.random.uniform(low, high, (b.shape[0], 1, 1)).astype(np.float32))
+
+
+@pytest.mark.parametrize("groups", [1, 6])
+@pytest.mark.parametrize("alone", [True, False])
+def test_slopes_by_channel(groups: int, alone: bool) -> None:
+    """PReLU as face networks have it, behind a convolution whose sums only it takes, and others too."""
+    b = Builder(1, (3, 16, 20))
+    b.conv(6)
+    before = b.conv(6, groups=groups)
+    b.add("PRelu", b.shape, by_channel(b, -0.2, 0.6))
+    if not alone:
+        b.plus(before)
+    b.conv(4)
+    assert min(compiled_noise(b)) > 33
+
+
+def test_numbers_by_channel() -> None:
+    """Sums, products and batch normalization where no convolution takes them up; the first of all on the input."""
+    b = Builder(1, (3, 16, 20))
+    b.add("Sub", b.shape, by_channel(b, 0.3, 0.6))
+    b.add("Div", b.shape, by_channel(b, 0.1, 0.3))
+    b.conv(6)
+    b.function("Relu")
+    numbers = [b.constant(b.random.uniform(0.5, 1.5, 6).astype(np.float32)) for _ in range(4)]
+    b.add("BatchNormalization", b.shape, *numbers)
+    b.function("Relu")
+    b.add("Mul", b.shape, by_channel(b, -1, 1))
+    b.function("Tanh")
+    b.add("Add", b.shape, by_channel(b, -1, 1))
+    b.function("Sigmoid")
+    b.add("Div", b.shape, b.constant(np.array(0.5, np.float32)))
+    b.add("Sub", b.shape, b.constant(np.array(0.25, np.float32)))
+    b.add("Sub", b.shape, inputs=[b.constant(np.array(1, np.float32)), b.value])
+    assert min(compiled_noise(b)) > 30
+
+
+@pytest.mark.parametrize("spelt", ["LpNormalization", "ReduceL2"])
+def test_features_of_length_one(spelt: str) -> None:
+    b = Builder(1, (3, 16, 20))
+    b.conv(6)
+    b.function("Relu")
+    b.mean()
+    b.flat()
+    features = b.dense(8)
+    if spelt == "LpNormalization":
+        b.add(spelt, (8,), axis=1, p=2)
+    else:
+        b.add("ReduceL2", (1,), axes=[1], keepdims=1)
+        b.add("Clip", (1,), b.constant(np.array(1e-12, np.float32)))
+        b.add("Expand", (8,), b.constant(np.array([1, 8])))
+        b.add("Div", (8,), inputs=[features, b.value])
+    assert min(compiled_noise(b)) > 33
+
+
+def test_logistic_of_floats() -> None:
+    """What a dense layer makes stays in floats."""
+    b = Builder(1, (3, 16, 20))
+    b.conv(6)
+    b.mean()
+    b.flat()
+    b.dense(8)
+    b.function("Sigmoid")
+    compiled = compile_model(b.build(), b.pictures(3), UNIT)
+    assert [layer.kind for layer in compiled.lowering.layers[-2:]] == [FULLY_CONNECTED, LOGISTIC]
+    assert min(compiled_noise(b)) > 40
+
+
+def test_channels_last() -> None:
+    """As TensorFlow's models are exported: the input and what is flattened have the channels last."""
+    b = Builder(1, (16, 20, 3))
+    b.add("Transpose", (3, 16, 20), perm=[0, 3, 1, 2])
+    b.conv(6, 3, 2)
+    b.function("Relu")
+    image = b.value
+    b.add("Transpose", (8, 10, 6), perm=[0, 2, 3, 1])
+    last = b.value
+    b.flat()
+    b.dense(7)
+    model, pictures = b.build(b.value, last, image), Builder(1, (3, 16, 20)).pictures(6)
+    compiled = compile_model(model, pictures, UNIT)
+    wanted, found = compiled.reference.run(pictures[0]), Runtime(read(compiled.data)).run(pictures[0])
+    for number, name in enumerate((b.value, last, image)):
+        assert noise(wanted[name].reshape(-1).astype(np.float64), found[number].reshape(-1)) > 33
+
+
+def test_the_first_operation_is_the_processors() -> None:
+    b = Builder(1, (3, 16, 20))
+    b.pool("MaxPool", 3, 2, (1, 1, 1, 1))
     b.conv(4)
     assert min(compiled_noise(b)) > 33
 

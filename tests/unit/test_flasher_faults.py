@@ -112,6 +112,17 @@ def test_an_unplugged_cable_is_told_at_once(after):
     assert chip.clock.now() - begun < 10
 
 
+@pytest.mark.parametrize("after", [15_000, 30_000])
+def test_a_reset_meanwhile_is_told(after):
+    chip = Chip(faults=Faults(reset_after=after))
+    begun = chip.clock.now()
+    with pytest.raises(DeviceError, match="does not answer any more at 1500000 baud: was it reset"):
+        flasher.flash(fake_chip.line(chip), FILES)
+    assert chip.clock.now() - begun < 40
+    flasher.flash(fake_chip.line(chip), FILES)
+    assert holds(chip, FILES)
+
+
 def test_the_fake_chip_programs_as_a_flash_does():
     flash = fake_chip.FakeFlash()
     flash.program(0, b"\x0f" * 256)

@@ -1,6 +1,8 @@
 """The whole chip: the address map, the bus, and any access to any device."""
 
+import gc
 import random
+import weakref
 
 import pytest
 
@@ -15,6 +17,16 @@ WAIT = bytes.fromhex("730050106ff0dfff")  # wfi; j -4
 def board():
     with Board(WAIT) as board:
         yield board
+
+
+def test_a_board_that_nobody_holds_is_freed():
+    """Each takes some fifty megabytes of memory."""
+    with Board(WAIT) as board:
+        board.run(0.0001)
+    machine = weakref.ref(board.machine)
+    del board
+    gc.collect()
+    assert machine() is None
 
 
 def test_every_device_has_an_address_of_its_own(board):

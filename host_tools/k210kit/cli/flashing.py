@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from k210kit.flasher.plan import Plan
 
-PLAIN_SECONDS = 5.0
-"""So often a line tells of progress where there is no terminal."""
+PLAIN_SECONDS, PLAIN_BYTES = 5.0, 0x8000
+"""So often a line tells of progress where there is no terminal; what is smaller is done without a word."""
 
 
 def number(text: str, what: str) -> int:
@@ -66,13 +67,24 @@ def reporting() -> Iterator[Console]:
         console.end()
 
 
+@dataclass
+class _Plain:
+    """A file's progress where no bar can be drawn."""
+
+    total: int
+    shown: float
+    done: int = 0
+    seconds: float = 0.0
+
+
 class Console(Report):
     """Shows a job on the terminal: bars where it is one, else a line now and then."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._plain: dict[str, list[float]] = {}
+        self._plain: dict[str, _Plain] = {}
+        self._advanced = 0.0
 
     def note(self, text: str) -> None:
         """A remark, on standard error."""
@@ -103,34 +115,41 @@ class Console(Report):
             print("nothing to write", flush=True)
 
     def begin(self, name: str, total: int) -> None:
-        """A bar for a file."""
+        """A bar for a file; its time runs from the first byte on."""
+        self._advanced = time.monotonic()
         if not sys.stderr.isatty():
-            self._plain[name] = [time.monotonic(), time.monotonic(), 0, total]
+            self._plain[name] = _Plain(total, self._advanced)
             return
         if self._progress is None:
             self._progress = _bars()
             self._progress.start()
-        self._tasks[name] = self._progress.add_task(name, total=total)
+        self._tasks[name] = self._progress.add_task(name, total=total, start=False)
 
     def advance(self, name: str, size: int) -> None:
         """More is done."""
         if self._progress is not None:
+            self._progress.start_task(self._tasks[name])
             self._progress.advance(self._tasks[name], size)
         elif name in self._plain:
             self._advance_plain(name, size)
 
     def _advance_plain(self, name: str, size: int) -> None:
-        state = self._plain[name]
-        state[2] += size
-        started, shown, done, total = state
-        now = time.monotonic()
-        if done >= total or now - shown >= PLAIN_SECONDS:
-            state[1] = now
-            rate = done / max(now - started, 1e-3)
-            left = "" if done >= total else f", {(total - done) / max(rate, 1):.0f} s left"
-            print(
-                f"{name}: {done:,.0f} of {total:,.0f} bytes, {rate / 1000:,.0f} kB/s{left}", file=sys.stderr, flush=True
-            )
+        state, now = self._plain[name], time.monotonic()
+        state.done += size
+        # Files take turns: only the time since the last of any counts.
+        state.seconds += now - self._advanced
+        self._advanced = now
+        whole = state.done >= state.total
+        if now - state.shown < PLAIN_SECONDS and not (whole and state.total >= PLAIN_BYTES):
+            return
+        state.shown = now
+        rate = state.done / max(state.seconds, 1e-3)
+        left = "" if whole else f", {(state.total - state.done) / rate:.0f} s left"
+        print(
+            f"{name}: {state.done:,} of {state.total:,} bytes, {rate / 1000:,.0f} kB/s{left}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def end(self) -> None:
         """The bars stay as they are."""

@@ -67,6 +67,60 @@ def run(words: tuple[str, ...], settings: tuple[str, ...], out: str | None, came
     _run(file, image, chosen if settings else None, out, camera)
 
 
+@command.command("eval")
+@click.argument("words", nargs=-1, metavar="MODEL DATASET")
+@click.option("--yolo2", "settings", multiple=True, metavar="KEY=VALUE...", help="Boxes, with the settings of `run`.")
+@click.option(
+    "--top",
+    default=TOP,
+    type=click.IntRange(1),
+    show_default=True,
+    help="Without boxes: the first so many choices also count.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Processes at a time (default: one a core).")
+@click.option("--camera", is_flag=True, help="Reduce the colours to RGB565, as a camera's frame has them.")
+@click.option("--mean", default=0.0, show_default=True, help="For .onnx models: they take (byte - mean) / std.")
+@click.option("--std", default=255.0, show_default=True)
+def evaluate(
+    words: tuple[str, ...], settings: tuple[str, ...], top: int, jobs: int | None, camera: bool, mean: float, std: float
+) -> None:
+    """Measure how good a model is on pictures with known answers.
+
+    With --yolo2 anchors=... labels=..., the mean average precision of the boxes, as VOC (overlap 0.5) and as COCO
+    (0.50 to 0.95) count it. DATASET is a folder with pictures and boxes.json, which is {"labels": [...],
+    "pictures": {"a.png": [["label", left, top, right, bottom], ...]}} in pixels, or with text files in YOLO's form.
+    Boxes count down to threshold=0.01 unless given.
+
+    Without it, how often a classifier is right; DATASET is a folder with a folder for each class.
+
+    The arithmetic is the board's. An .onnx file as MODEL is run in floats, to compare with.
+    """
+    files = [word for word in words if not (settings and SETTING.fullmatch(word))]
+    chosen = _settings([*settings, *(word for word in words if word not in files)])
+    if len(files) != 2:
+        raise K210Error(f"kmodel eval takes a model and a folder, not {len(files)}: k210 kmodel eval MODEL DATASET")
+    if std == 0:
+        raise K210Error("--std 0 cannot be: bytes are divided by it")
+    _evaluate(files[0], files[1], chosen if settings else None, top, jobs, camera, (mean, std))
+
+
+def _evaluate(
+    file: str, folder: str, settings: dict[str, str] | None, top: int, jobs: int | None, camera: bool,
+    scaling: tuple[float, float],
+) -> None:  # fmt: skip
+    import os
+
+    from k210kit.cli import evaluation
+    from k210kit.kmodel.evaluate import LEAST, Scaling, Task, output_shape
+
+    jobs, scale = jobs or os.cpu_count() or 1, Scaling(*scaling)
+    if settings is None:
+        evaluation.classifier(Task(file, None, camera, scale), folder, top, jobs)
+        return
+    yolo = _yolo2({"threshold": str(LEAST), **settings}, output_shape(file))
+    evaluation.detector(Task(file, yolo, camera, scale), folder, _labels(settings.get("labels", "")), jobs)
+
+
 def _settings(words: Iterable[str]) -> dict[str, str]:
     """KEY=VALUE words as a table; one word may hold several with spaces between."""
     found: dict[str, str] = {}

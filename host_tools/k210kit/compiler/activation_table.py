@@ -60,7 +60,8 @@ def _of_knots(level: Level, knots: list[float], ends: tuple[float, float]) -> li
     values = level(np.array(points))
     segments = [Segment(LOWEST, _byte(values[0]), 0.0)]
     for (a, b), (qa, qb) in zip(pairwise(points), pairwise(values), strict=True):
-        slope = (qb - qa) / (b - a)
+        # What a clip makes of two numbers above its end may differ in the last bit.
+        slope = (qb - qa) / (b - a) if abs(qb - qa) > 1e-6 else 0.0
         start, bias = a, qa
         if qa < 0 < qb and slope > 0:
             start, bias = a - qa / slope, 0.0

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from k210kit.compiler import calibration, onnx_reader, preprocessing, qdq
+from k210kit.compiler import calibration, onnx_reader, onnx_rewriting, preprocessing, qdq
 from k210kit.compiler import network as net
 from k210kit.compiler.calibration import Reference
 from k210kit.compiler.equalization import equalized
@@ -72,8 +72,10 @@ def compile_model(
     """
     options = options or Options()
     model = source if isinstance(source, onnx.ModelProto) else load_onnx(source)
+    model = onnx_rewriting.with_channels_first(model)
     simple = onnx_reader.simplified(preprocessing.with_preprocessing(model, options.mean, options.std, options.swap_rb))
     simple, given = qdq.without_qdq(simple)
+    simple = onnx_rewriting.with_simple_nodes(simple)
     if options.equalize:
         simple = equalized(simple)
     network = onnx_reader.read(simple)

@@ -17,6 +17,7 @@ from k210kit.compiler.activation_table import make_table
 from k210kit.compiler.quantization import Scale, Weights, quantize_weights
 from k210kit.compiler.stages import KpuStage
 from k210kit.compiler.views import View
+from k210kit.errors import K210Error
 
 Doubles = npt.NDArray[np.float64]
 
@@ -26,6 +27,8 @@ UNIT_BITS = 26
 LOAD_BYTES = 72 * 1024
 """Of the parameter memory on the chip; weights come in portions of at most this many bytes."""
 MOST_LOADS = 64
+MOST_CHANNELS, MOST_WIDTH, MOST_HEIGHT = 1024, 1024, 256
+"""Of an image; above 256 rows the KPU leaves out every other one (its data sheet)."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,35 @@ def _batchnorm(factor: float, bias: float) -> int:
     return mul | (add & 0xFFFF_FFFF) << 24 | shift << 56
 
 
+def loads_of(weights: int, outputs: int) -> tuple[int, int]:
+    """How many channels' weights come at a time, and how often."""
+    a_load = max(1, min(outputs, LOAD_BYTES * outputs // weights))
+    return a_load, -(-outputs // a_load)
+
+
+def check(stage: KpuStage, source: View, target: View, p: Parameters) -> None:
+    """Raise K210Error for a layer that the KPU has no room for in its arguments or its parameter memory."""
+    for what, view in (("input", source), ("output", target)):
+        channels, height, width = view.shape
+        if channels > MOST_CHANNELS or width > MOST_WIDTH or height > MOST_HEIGHT:
+            raise K210Error(
+                f"{stage.name}: its {what} is {channels}x{height}x{width}, the KPU takes {MOST_CHANNELS} channels of "
+                f"{MOST_HEIGHT} rows and {MOST_WIDTH} columns at most"
+            )
+    outputs = target.shape[0]
+    a_load, loads = loads_of(len(p.weights), outputs)
+    if a_load * len(p.weights) // outputs > LOAD_BYTES or loads > MOST_LOADS:
+        raise K210Error(
+            f"{stage.name}: {len(p.weights):,} bytes of weights are more than the KPU loads for a layer, {MOST_LOADS} "
+            f"times {LOAD_BYTES:,}"
+        )
+
+
 def argument_block(stage: KpuStage, source: View, target: View, p: Parameters) -> bytes:
     """The twelve words, for images whose buffers have their addresses."""
     (channels, height, width), (outputs, out_height, out_width) = source.shape, target.shape
     an_output = len(p.weights) // outputs
-    a_load = max(1, min(outputs, LOAD_BYTES // an_output))
-    loads = -(-outputs // a_load)
+    a_load, loads = loads_of(len(p.weights), outputs)
     block = (
         int(stage.depthwise) << 3,
         source.line | target.line << 32,

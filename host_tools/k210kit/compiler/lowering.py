@@ -14,6 +14,7 @@ import numpy.typing as npt
 from k210kit.board.kpu.layer import LINE
 from k210kit.compiler import kpu_layer
 from k210kit.compiler import network as net
+from k210kit.compiler.functions import Function
 from k210kit.compiler.memory import Buffer, allocate
 from k210kit.compiler.quantization import LEVELS, Scale
 from k210kit.compiler.stages import Join, KpuStage, Stage, copy_stage, made_cells
@@ -24,9 +25,11 @@ from k210kit.errors import K210Error
 KPU_RAM_SIZE = 2 << 20
 MAIN_ALIGNMENT = 64
 FLAGS = 1
+SIGMOID = Function.sigmoid().name
 
 QUANTIZED_ADD, GLOBAL_AVERAGE_POOL, QUANTIZED_MAX_POOL, AVERAGE_POOL, QUANTIZE, DEQUANTIZE = 2, 5, 8, 9, 11, 12
-REQUANTIZE, SOFTMAX, CONCAT, QUANTIZED_CONCAT, FULLY_CONNECTED, FLATTEN, QUANTIZED_RESIZE = 13, 15, 16, 17, 18, 20, 23
+REQUANTIZE, L2_NORMALIZATION, SOFTMAX, CONCAT, QUANTIZED_CONCAT, FULLY_CONNECTED, FLATTEN = 13, 14, 15, 16, 17, 18, 20
+QUANTIZED_RESIZE, LOGISTIC = 23, 25
 CONVOLUTION, UPLOAD = 10240, 10243
 
 Ranges = dict[str, tuple[float, float]]
@@ -203,6 +206,8 @@ class Lowering:
                 net.GlobalMean: self._global_mean,
                 net.Dense: self._dense,
                 net.Softmax: self._softmax,
+                net.Normalize: self._normalize,
+                net.ChannelsLast: self._channels_last,
                 net.Resize: self._resize,
                 net.Interleave: self._interleave,
             }[type(stage)]
@@ -229,11 +234,7 @@ class Lowering:
         target_scale = self.scales.get(stage.output, source_scale)
         means = self.means.get(stage.input)
         p = kpu_layer.parameters(stage, self._before_activation(stage), source_scale, target_scale, means)
-        if len(p.weights) > kpu_layer.LOAD_BYTES * kpu_layer.MOST_LOADS:
-            raise K210Error(
-                f"{stage.name}: {len(p.weights):,} bytes of weights are more than the KPU loads for a layer"
-            )
-
+        kpu_layer.check(stage, source, target, p)
         at = self._next
 
         def body() -> FileLayer:
@@ -270,6 +271,10 @@ class Lowering:
             self.bytes_of(value)
 
     def _activation(self, node: net.Activation) -> None:
+        if node.function.name == SIGMOID and self.held[node.inputs[0]].floats is not None:
+            count = self._count(node.output)
+            self._on_floats(LOGISTIC, node, SIGMOID, lambda a, b: words(FLAGS, a, b, count))
+            return
         value, before, after = node.inputs[0], self.scales[node.inputs[0]], self.scales[node.output]
         levels = (np.arange(LEVELS + 1) - before.zero) * before.step
         table = after.bytes_of(node.function.apply(levels.astype(np.float64))).tobytes()
@@ -346,6 +351,14 @@ class Lowering:
     def _softmax(self, node: net.Softmax) -> None:
         count = self._count(node.output)
         self._on_floats(SOFTMAX, node, "softmax", lambda a, b: words(FLAGS, a, b, count))
+
+    def _normalize(self, node: net.Normalize) -> None:
+        count = self._count(node.output)
+        self._on_floats(L2_NORMALIZATION, node, "L2 norm", lambda a, b: words(FLAGS, a, b, count))
+
+    def _channels_last(self, node: net.ChannelsLast) -> None:
+        channels, height, width = self._image_shape(node.inputs[0])
+        self._on_floats(FLATTEN, node, "channels to the end", lambda a, b: words(FLAGS, a, b, width, height, channels))
 
     def _on_floats(self, kind: int, node: net.Node, what: str, body: Callable[[int, int], bytes]) -> None:
         source, at = self.floats_of(node.inputs[0]), self._next
@@ -457,8 +470,6 @@ def lower(
 ) -> Lowering:
     """All layers of a network; `means` are for the correction of biases. Raises K210Error."""
     lowering = Lowering(network, scales, ranges, means)
-    if not stages or not isinstance(stages[0], KpuStage) or stages[0].input != network.input:
-        raise K210Error("the first operation on the input has to be a convolution or a pooling, which the KPU takes")
     for stage in stages:
         if isinstance(stage, Join):
             lowering.places.update(_places(stage, lowering))

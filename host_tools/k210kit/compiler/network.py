@@ -100,6 +100,20 @@ class Softmax(Node):
 
 
 @dataclass(frozen=True)
+class Normalize(Node):
+    """All values over the square root of the sum of their squares."""
+
+    kind: ClassVar[str] = "L2 norm"
+
+
+@dataclass(frozen=True)
+class ChannelsLast(Node):
+    """An image of (channels, height, width) as (height, width, channels)."""
+
+    kind: ClassVar[str] = "channels to the end"
+
+
+@dataclass(frozen=True)
 class Resize(Node):
     """To the nearest cell: cell y takes floor(y * height / new height), and so for x."""
 

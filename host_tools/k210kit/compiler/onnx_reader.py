@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 from k210kit.compiler import network as net
 from k210kit.compiler.functions import Function
+from k210kit.compiler.onnx_rewriting import TO_CHANNELS_LAST
 from k210kit.compiler.rewriting import rewritten
 from k210kit.errors import K210Error
 
@@ -222,6 +223,23 @@ def _softmax(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node
     return net.Softmax(_name(node), (node.input[0],), node.output[0])
 
 
+def _normalize(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
+    shape, axis = graph.shapes[node.output[0]], a.get("axis", -1)
+    if a.get("p", 2) != 2 or axis not in (1, -len(shape)) or sum(size > 1 for size in shape[1:]):
+        raise graph.refuse(node, f"p={a.get('p', 2)} along axis {axis} of {shape}; p=2 over all values is supported")
+    return net.Normalize(_name(node), (node.input[0],), node.output[0])
+
+
+def _transpose(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
+    perm, shape = list(a.get("perm", ())), graph.shapes[node.input[0]]
+    moved = [axis for axis in perm[1:] if shape[axis - 1] > 1]
+    if perm[:1] == [0] and moved == sorted(moved):
+        return _alias(graph, node, a)
+    if perm != TO_CHANNELS_LAST:
+        raise graph.refuse(node, f"the order {perm} is not supported; channels to the end, {TO_CHANNELS_LAST}, is")
+    return net.ChannelsLast(_name(node), (node.input[0],), node.output[0])
+
+
 def _resize(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
     if _text(a.get("mode", "nearest")) != "nearest":
         raise graph.refuse(node, f"mode {_text(a['mode'])} is not supported, nearest is")
@@ -287,6 +305,8 @@ READERS: dict[str, Reader] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Softmax": _softmax,
+    "LpNormalization": _normalize,
+    "Transpose": _transpose,
     "Resize": _resize,
     "Upsample": _resize,
     "Flatten": _alias,

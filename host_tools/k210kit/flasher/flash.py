@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from k210kit.errors import DeviceError, K210Error
+from k210kit.flasher import delta, history, ports, reset, sources, stub_client
 from k210kit.flasher import plan as plans
-from k210kit.flasher import ports, reset, sources, stub_client
 from k210kit.flasher.line import Line
 from k210kit.flasher.plan import Piece, Plan
 from k210kit.flasher.report import Report
@@ -80,6 +80,8 @@ class _Writing:
         self.session, self.pieces, self.report = session, pieces, report
         self.stub = session.stub
         self._done = 0
+        self._known: dict[int, bytes] = {}
+        """Of some sectors, by offset, what the chip holds."""
 
     def run(self) -> Plan:
         plan = self._plan()
@@ -91,7 +93,8 @@ class _Writing:
             self._write(plan, requests)
         except KeyboardInterrupt:
             self.report.note(
-                f"interrupted: {self._done} of {plan.size} bytes are written; the same command writes the others"
+                f"interrupted: {self._done:,} of {plan.size:,} bytes are confirmed; "
+                "the same command writes what is missing"
             )
             raise
         return plan
@@ -102,9 +105,12 @@ class _Writing:
         for piece in self.pieces:
             whole[piece.offset] = self.stub.sha256(piece.offset, len(piece.data))
             if whole[piece.offset] == piece.sha256:
+                history.keep(piece)
                 hashes |= {offset: plans.short_hash(data) for offset, data in piece.segments()}
             else:
-                hashes |= self._hashes(piece)
+                found = self._hashes(piece)
+                hashes |= found
+                self._known |= history.known(piece.offset, found)
         return plans.make(self.pieces, hashes, whole)
 
     def _hashes(self, piece: Piece) -> dict[int, bytes]:
@@ -121,7 +127,7 @@ class _Writing:
 
     def _requests(self, plan: Plan) -> list[stub_client.Request]:
         holes = {offset: self.stub.read(offset, size) for offset, size in plan.holes}
-        return stub_client.pack(plan.blocks(holes))
+        return delta.pack(plan.blocks(holes), self._known)
 
     def _write(self, plan: Plan, requests: list[stub_client.Request]) -> None:
         for part in plan.parts:
@@ -140,17 +146,19 @@ class _Writing:
 
     def _progress(self, plan: Plan, offset: int, size: int) -> None:
         self._done += size
+        done: dict[str, int] = {}
         for sector in range(offset, offset + size, SECTOR):
-            owner = next(
-                part.piece for part in plan.parts if part.piece.offset < sector + SECTOR and part.piece.end > sector
-            )
-            self.report.advance(owner.name, SECTOR)
+            name = next(p.piece.name for p in plan.parts if p.piece.offset < sector + SECTOR and p.piece.end > sector)
+            done[name] = done.get(name, 0) + SECTOR
+        for name, count in done.items():
+            self.report.advance(name, count)
 
     def _verify(self, pieces: Sequence[Piece]) -> None:
         """Each piece as a whole by its SHA-256; sectors that are not right get another chance."""
         for piece in pieces:
             for _ in range(REWRITES):
                 if self.stub.sha256(piece.offset, len(piece.data)) == piece.sha256:
+                    history.keep(piece)
                     break
                 self._rewrite(piece)
             else:
@@ -158,6 +166,7 @@ class _Writing:
                     raise DeviceError(_not_held(piece, self._hashes(piece)))
 
     def _rewrite(self, piece: Piece) -> None:
+        self._known.clear()
         again = plans.make([piece], self._hashes(piece))
         self.report.note(f"{piece.name}: {len(again.sectors)} sectors do not hold what was written; once more")
         self.stub.write(self._requests(again))

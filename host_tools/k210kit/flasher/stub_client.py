@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -124,7 +125,8 @@ class StubClient:
         self.line.drain(quiet=0.02, limit=0.2)
         if not self.hello():
             raise DeviceError(
-                f"the stub was lost when the line was to change from {old} to {baud} baud; try --baud {old}"
+                f"the board does not answer any more at {old} baud: was it reset, or without power for a moment? Give "
+                "the same command again, which sends only what is missing"
             )
         return False
 
@@ -319,6 +321,8 @@ class StubClient:
         was_suspect, self._suspect = self._suspect, False
         self._expect()
         if reply.status == stub_frames.BAD_DATA and request.tries < TRIES:
+            if request.operation == stub_frames.WRITE:
+                request.body = _write_request(request.offset, request.data).body
             before.append(request)
             self._flying.append(request)
         elif reply.status != stub_frames.DONE:
@@ -396,6 +400,18 @@ class StubClient:
 def pack(blocks: Iterable[tuple[int, bytes]]) -> list[Request]:
     """Writes of (offset, whole sectors), deflated where that is shorter."""
     return [_write_request(offset, data) for offset, data in blocks]
+
+
+def pack_with(offset: int, data: bytes, dictionary: bytes, at: int) -> Request:
+    """A write that refers to what the chip holds at `at` when it is done: `dictionary`, a multiple of 8 bytes.
+
+    Should the chip hold something else, it says so and gets the data without.
+    """
+    head = struct.pack(
+        "<IIBIII", offset, len(data), stub_frames.DEFLATED_WITH_CHIP, at, len(dictionary), zlib.crc32(data)
+    )
+    body = head + stub_frames.deflate_with(data, dictionary)
+    return Request(stub_frames.WRITE, body, SILENCE_SECONDS, len(data), offset=offset, data=data)
 
 
 def _hash_request(offset: int, size: int, piece: int) -> Request:

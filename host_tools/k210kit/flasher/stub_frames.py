@@ -15,6 +15,9 @@ NAMES = {
     RESET: "reset",
 }  # fmt: skip
 PROTOCOL = 1
+PLAIN, DEFLATED, DEFLATED_WITH_CHIP = range(3)
+"""How the data of a write is packed."""
+DICTIONARY_MAX = 0x8000
 
 DONE, UNDER_WAY, DAMAGED, UNKNOWN, WRONG_ARGUMENT, OUTSIDE, NO_CHIP, TOO_SLOW, BAD_READBACK, BAD_DATA, PROTECTED = (
     range(11)
@@ -65,9 +68,15 @@ def deflate(data: bytes) -> tuple[int, bytes]:
     return (1, packed) if len(packed) < len(data) else (0, data)
 
 
-def inflate(packed: bytes, size: int) -> bytes:
+def deflate_with(data: bytes, dictionary: bytes) -> bytes:
+    """Raw deflate that refers to `dictionary` (DICTIONARY_MAX bytes at most) as if it came before."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
+    return packer.compress(data) + packer.flush()
+
+
+def inflate(packed: bytes, size: int, dictionary: bytes = b"") -> bytes:
     """The `size` bytes of raw deflate. Raises ValueError when it gives others."""
-    unpacker = zlib.decompressobj(-15)
+    unpacker = zlib.decompressobj(-15, dictionary)
     try:
         data = unpacker.decompress(packed, size + 1)
     except zlib.error as error:

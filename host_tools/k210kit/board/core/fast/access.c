@@ -40,9 +40,8 @@ void leave_python(core_t *core) {
 
 uint64_t on_device_read(uc_engine *uc, uint64_t offset, unsigned size, void *user) {
     (void)uc;
-    mapping_t *mapping = user;
-    device_t *device = mapping->device;
-    core_t *core = mapping->core;
+    device_t *device = user;
+    core_t *core = device->core;
     uint64_t value = 0;
     core->accesses++;
     if (offset < device->size && (device->flags[offset >> 2] & READ_FAST)) {
@@ -69,9 +68,8 @@ uint64_t on_device_read(uc_engine *uc, uint64_t offset, unsigned size, void *use
 
 void on_device_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t value, void *user) {
     (void)uc;
-    mapping_t *mapping = user;
-    device_t *device = mapping->device;
-    core_t *core = mapping->core;
+    device_t *device = user;
+    core_t *core = device->core;
     core->accesses++;
     core->hart[core->running].polling.valid = false;
     if (size == 4 && offset < device->size && (device->flags[offset >> 2] & WRITE_FAST)) {

@@ -43,7 +43,10 @@ typedef struct {
     bool writable;
 } memory_t;
 
+struct core_s;
+
 typedef struct {
+    struct core_s *core;
     uint64_t base;
     uint64_t span; // bytes of address space
     uint64_t size; // bytes of `words`
@@ -57,8 +60,6 @@ typedef struct {
     Py_buffer flags_view;
     Py_buffer masks_view;
 } device_t;
-
-struct core_s;
 
 // A loop that may be waiting: where it starts and the registers when it was there last.
 typedef struct {
@@ -124,12 +125,6 @@ typedef struct core_s {
     PyThreadState *thread; // while the interpreter is released
     PyObject *error_type, *error_value, *error_trace;
 } core_t;
-
-// What a device's callbacks are given.
-typedef struct {
-    core_t *core;
-    device_t *device;
-} mapping_t;
 
 // The functions of the Unicorn library that Python has loaded.
 typedef struct {

@@ -139,18 +139,36 @@ static void release_views(device_t *device) {
     PyBuffer_Release(&device->masks_view);
 }
 
+// What it refers to refers to it: the devices' bound methods, by way of the machine.
+static int core_traverse(core_t *core, visitproc visit, void *arg) {
+    Py_VISIT(core->strict);
+    for (unsigned i = 0; i < core->devices; i++) {
+        Py_VISIT(core->device[i]->read);
+        Py_VISIT(core->device[i]->write);
+    }
+    return 0;
+}
+
+static int core_clear(core_t *core) {
+    Py_CLEAR(core->strict);
+    for (unsigned i = 0; i < core->devices; i++) {
+        Py_CLEAR(core->device[i]->read);
+        Py_CLEAR(core->device[i]->write);
+    }
+    return 0;
+}
+
 static void core_dealloc(core_t *core) {
+    PyObject_GC_UnTrack(core);
     for (unsigned i = 0; i < HARTS; i++) {
         free(core->hart[i].blocks);
     }
     free(core->code_pages);
     free(core->written);
-    Py_XDECREF(core->strict);
+    core_clear(core);
     for (unsigned i = 0; i < core->devices; i++) {
         device_t *device = core->device[i];
         release_views(device);
-        Py_XDECREF(device->read);
-        Py_XDECREF(device->write);
         free(device->allowed);
         free(device);
     }
@@ -165,10 +183,8 @@ static PyObject *core_map_device(core_t *core, PyObject *args) {
         return NULL;
     }
     device_t *device = calloc(1, sizeof(device_t));
-    mapping_t *mapping = malloc(sizeof(mapping_t));
-    if (device == NULL || mapping == NULL || core->devices == 64) {
+    if (device == NULL || core->devices == 64) {
         free(device);
-        free(mapping);
         return PyErr_NoMemory();
     }
     if (PyObject_GetBuffer(words, &device->words_view, PyBUF_WRITABLE)
@@ -176,9 +192,9 @@ static PyObject *core_map_device(core_t *core, PyObject *args) {
         || PyObject_GetBuffer(masks, &device->masks_view, PyBUF_WRITABLE)) {
         release_views(device);
         free(device);
-        free(mapping);
         return NULL;
     }
+    device->core = core;
     device->base = base;
     device->span = size;
     device->size = device->words_view.len;
@@ -188,10 +204,9 @@ static PyObject *core_map_device(core_t *core, PyObject *args) {
     device->read = Py_NewRef(read);
     device->write = Py_NewRef(write);
     core->device[core->devices++] = device;
-    *mapping = (mapping_t){core, device};
     for (unsigned i = 0; i < HARTS; i++) {
         uc_engine *uc = core->hart[i].uc;
-        if (check(unicorn.mmio_map(uc, base, size, on_device_read, mapping, on_device_write, mapping), "mmio_map")
+        if (check(unicorn.mmio_map(uc, base, size, on_device_read, device, on_device_write, device), "mmio_map")
             || check(unicorn.mem_protect(uc, base, size, UC_PROT_NONE), "mem_protect")) {
             return NULL;
         }
@@ -393,11 +408,13 @@ static PyMethodDef core_methods[] = {
 static PyTypeObject core_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "k210kit.board.core._fast.Core",
     .tp_basicsize = sizeof(core_t),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "The run loop of two harts in C; see core/runner.py.",
     .tp_new = PyType_GenericNew,
     .tp_init = (initproc)core_init,
     .tp_dealloc = (destructor)core_dealloc,
+    .tp_traverse = (traverseproc)core_traverse,
+    .tp_clear = (inquiry)core_clear,
     .tp_methods = core_methods,
 };
 
