@@ -37,7 +37,7 @@ from k210kit.kmodel import boxes, load, picture
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "models/signs.kmodel"
-PHOTO = ROOT / "models/signs_test/shown006.png"
+PHOTO = ROOT / "models/signs_test/shown010.png"
 OFFSET = 0x300000
 LONGEST_MODEL = 400_000
 """A longer one is in the virtual board's flash from the start: there the line takes a minute for 1.5 MB."""

@@ -44,13 +44,13 @@ abstract patterns; then perspective, uneven light, posts, partial cover, blur, m
 pictures, the colours of RGB565. Things with the shapes or colours of signs that are none stand between them. No
 photo, no font, no picture of anybody else's is in it. The training took {minutes:.0f} minutes on {pictures}.
 
-`signs_test/` has six more such pictures that no training or measurement has used, with their boxes.
+`signs_test/` has six more such pictures that neither training nor these measurements have used, with their boxes.
 
 ## Limits
 
 * The numbers above are for drawn pictures. How it does on photos of real streets has not been measured: expect less.
-* Signs of European looks, {smallest} to {largest} pixels long, turned up to about 45 degrees, a fifth
-  covered at most.
+* Signs of European looks, {smallest} to {largest} pixels long, turned up to about 45 degrees, a fifth covered at
+  most.
 * Traffic lights that stand upright; arrows to the left and the right; any number from 5 to 130 is one class.
 * It is an example of a whole chain, and not made for driving anything.
 """

@@ -1,12 +1,14 @@
 """A checkpoint to ONNX and kernel model, with labels, anchors and test pictures beside them, all measured.
 
 export.py [--build FOLDER] [--out models] [--test N]
+export.py --photos FOLDER --test-photos FOLDER [--name NAME] [--build FOLDER] [--out FOLDER]     for photos
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import dataset
 import numpy as np
 import numpy.typing as npt
 import onnx
+import photos
 import scenes
 import torch
 from card import card
@@ -22,6 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from k210kit.compiler import Options, compile_model
+from k210kit.errors import K210Error
 from k210kit.kmodel import dataset as answers
 from k210kit.kmodel import describe, evaluate, load
 from k210kit.kmodel.precision import Precision
@@ -40,7 +44,7 @@ SHOWN = (3, 6, 10, 12, 13, 34)
 def load_checkpoint(path: Path) -> tuple[Detector, dict[str, Any]]:
     """Network, ready to be used, and what train.py saved beside it."""
     state = torch.load(path, weights_only=True)
-    model = Detector(len(state["anchors"]), len(scenes.LABELS))
+    model = Detector(len(state["anchors"]), len(state["labels"]))
     model.load_state_dict(state["weights"])
     return model.eval(), state
 
@@ -85,9 +89,9 @@ def calibration(build: Path) -> npt.NDArray[np.uint8]:
     return np.array(dataset.training(build / "calibration", CALIBRATION, 1)[0])
 
 
-def measure(model: Path, pictures: Path, yolo: Yolo2) -> Precision:
+def measure(model: Path, pictures: Path, yolo: Yolo2, labels: list[str]) -> Precision:
     """Mean average precision of an ONNX file, or of a kernel model with the KPU's arithmetic."""
-    return evaluate.precision(evaluate.Task(str(model), yolo), answers.boxed(pictures, scenes.LABELS), dataset.jobs())
+    return evaluate.precision(evaluate.Task(str(model), yolo), answers.boxed(pictures, labels), dataset.jobs())
 
 
 def main() -> None:
@@ -96,40 +100,59 @@ def main() -> None:
     parser.add_argument("--build", type=Path, default=Path("build/train"))
     parser.add_argument("--out", type=Path, default=Path("models"))
     parser.add_argument("--test", type=int, default=300)
+    parser.add_argument("--photos", type=Path, help="what train.py was given, to calibrate with")
+    parser.add_argument("--test-photos", type=Path, help="others, to measure with")
+    parser.add_argument("--name", default="signs")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     model, state = load_checkpoint(given.build / "checkpoint.pt")
-    floats, quantized = given.out / "signs.onnx", given.out / "signs.kmodel"
+    floats, quantized = given.out / f"{given.name}.onnx", given.out / f"{given.name}.kmodel"
     graph = onnx_of(model)
     onnx.save(graph, str(floats))
-    quantized.write_bytes(compile_model(graph, calibration(given.build), Options(std=(255.0,))).data)
+    drawn = given.photos is None
+    pictures = calibration(given.build) if drawn else photos.training(given.photos, scenes.WIDTH, scenes.HEIGHT)[0]
+    quantized.write_bytes(compile_model(graph, pictures[:CALIBRATION], Options(std=(255.0,))).data)
     numbers = [round(side, 3) for anchor in state["anchors"] for side in anchor]
+    description = describe_model(quantized.name, state["labels"], numbers)
+    quantized.with_suffix(".json").write_text(description)
+    if drawn:
+        dataset.write_folder(given.out / "signs_test", "shown", list(SHOWN))
+    test = given.test_photos
+    if drawn:
+        test = given.build / f"test-{dataset.programs_hash()}-{given.test}"
+        dataset.write_folder(test, "test", list(range(given.test)))
+    if test is None:
+        return
+    yolo = Yolo2(tuple(numbers), len(state["labels"]), evaluate.LEAST, NMS)
+    results = [measure(path, test, yolo, state["labels"]) for path in (floats, quantized)]
+    for name, result in zip(("float", "quantized"), results, strict=True):
+        print(f"{name}: mAP@0.5 {result.voc:.4f}, mAP@0.5:0.95 {result.coco:.4f}")
+    if drawn:
+        facts = dict(describe.facts(load(quantized))) | {"anchors": str(len(numbers) // 2)}
+        size = quantized.stat().st_size
+        text = card(*results, state["seconds"], state["pictures"], given.test, size, facts)
+        (given.out / "MODEL_CARD.md").write_text(text)
+
+
+def describe_model(file: str, labels: list[str], anchors: list[float]) -> str:
+    """What has to be known to use the model, as JSON with a line each."""
     description = {
-        "model": quantized.name,
+        "model": file,
         "input": [3, scenes.HEIGHT, scenes.WIDTH],
         "mean": 0,
         "std": 255,
-        "labels": list(scenes.LABELS),
-        "anchors": numbers,
+        "labels": labels,
+        "anchors": anchors,
         "threshold": THRESHOLD,
         "nms": NMS,
     }
     text = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in description.items())
-    (given.out / "signs.json").write_text(f"{{\n{text}\n}}\n")
-    dataset.write_folder(given.out / "signs_test", "shown", list(SHOWN))
-
-    test = given.build / f"test-{dataset.programs_hash()}-{given.test}"
-    dataset.write_folder(test, "test", list(range(given.test)))
-    yolo = Yolo2(tuple(numbers), len(scenes.LABELS), evaluate.LEAST, NMS)
-    results = [measure(path, test, yolo) for path in (floats, quantized)]
-    for name, result in zip(("float", "quantized"), results, strict=True):
-        print(f"{name}: mAP@0.5 {result.voc:.4f}, mAP@0.5:0.95 {result.coco:.4f}")
-    facts = dict(describe.facts(load(quantized))) | {"anchors": str(len(numbers) // 2)}
-    size = quantized.stat().st_size
-    text = card(*results, state["seconds"], state["pictures"], given.test, size, facts)
-    (given.out / "MODEL_CARD.md").write_text(text)
+    return f"{{\n{text}\n}}\n"
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except K210Error as error:
+        sys.exit(f"export.py: {error}")

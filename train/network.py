@@ -6,8 +6,14 @@ Only what the KPU computes itself: 3x3 and 1x1 convolutions, depthwise ones, bat
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
+
+from k210kit.errors import K210Error
 
 STRIDE = 16
 STEM = 16
@@ -44,3 +50,26 @@ class Detector(nn.Module):
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """The grid's numbers before sigmoid, exponential and softmax."""
         return self.head(self.body(pictures))
+
+    def start_from(self, path: Path, pictures: torch.Tensor) -> None:
+        """Take the layers below the last from an ONNX file that export.py wrote, whatever classes it is for.
+
+        `pictures`, as forward() takes them, give batch norm its numbers, which are in the file's weights. Raises
+        K210Error when it is another network.
+        """
+        tensors = {each.name: torch.tensor(numpy_helper.to_array(each)) for each in onnx.load(path).graph.initializer}
+        with torch.no_grad():
+            for number, (layer, norm, function) in enumerate(self.body):
+                weight, bias = (tensors.get(f"convolution{number}_{part}") for part in ("weight", "bias"))
+                if weight is None or bias is None or weight.shape != layer.weight.shape:
+                    raise K210Error(
+                        f"{path} is not this network: its convolution {number} is missing or of another shape"
+                    )
+                layer.weight.copy_(weight)
+                sums = layer(pictures)
+                mean, variance = sums.mean((0, 2, 3)), sums.var((0, 2, 3), unbiased=False)
+                norm.running_mean.copy_(mean)
+                norm.running_var.copy_(variance)
+                norm.weight.copy_(torch.sqrt(variance + norm.eps))
+                norm.bias.copy_(mean + bias)
+                pictures = function(sums + bias[:, None, None])

@@ -1,23 +1,28 @@
-"""Trains the detector on pictures that scenes.py draws, and writes checkpoints that export.py takes.
+"""Trains the detector on pictures that scenes.py draws, or on photos, and writes checkpoints that export.py takes.
 
-train.py [--pictures N] [--epochs N] [--build FOLDER]
+train.py [--pictures N | --photos FOLDER] [--epochs N] [--start FILE.onnx] [--mirror] [--build FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import dataset
 import numpy as np
 import numpy.typing as npt
+import photos
 import scenes
 import torch
 from network import STRIDE, Detector
 from yolo_loss import loss
+
+from k210kit.errors import K210Error
 
 SEED = 6
 ANCHORS = 3
@@ -63,8 +68,10 @@ def rate(step: int, steps: int) -> float:
 class Batches:
     """Training pictures and their boxes, in batches; every picture in a light of its own."""
 
-    def __init__(self, pictures: npt.NDArray[np.uint8], boxes: Floats, random: np.random.Generator) -> None:
-        self.pictures, self.boxes, self.random = pictures, boxes, random
+    def __init__(
+        self, pictures: npt.NDArray[np.uint8], boxes: Floats, random: np.random.Generator, mirror: bool
+    ) -> None:
+        self.pictures, self.boxes, self.random, self.mirror = pictures, boxes, random, mirror
 
     def epoch(self, size: tuple[int, int]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Parts of this width and height: pictures (BATCH, 3, height, width) from 0 to 1, boxes (BATCH, MOST, 5) in
@@ -85,19 +92,34 @@ class Batches:
         whole, seen = ((c[:, 2:] - c[:, :2]).prod(1) for c in (moved, cut))
         there = (boxes[:, 0] >= 0) & (seen > SEEN * whole)
         out = np.where(there[:, None], np.column_stack([boxes[:, 0], cut / STRIDE]), -1).astype(np.float32)
-        return picture[:, top : top + size[1], left : left + size[0]], out
+        part = picture[:, top : top + size[1], left : left + size[0]]
+        if self.mirror and self.random.random() < 0.5:
+            part, out[there, 1], out[there, 3] = part[:, :, ::-1], *(size[0] / STRIDE - out[there][:, [3, 1]]).T
+        return part, out
 
 
-def train(pictures: npt.NDArray[np.uint8], boxes: Floats, anchors: Floats, epochs: int, build: Path) -> Detector:
+@dataclass(frozen=True)
+class Data:
+    """Pictures (count, 3, height, width), boxes (count, most, 5) as dataset.py says, and the classes' names."""
+
+    pictures: npt.NDArray[np.uint8]
+    boxes: Floats
+    labels: tuple[str, ...]
+
+
+def train(data: Data, anchors: Floats, epochs: int, build: Path, start_from: Path | None, mirror: bool) -> Detector:
     """Returns the trained network; build/checkpoint.pt is kept up to date meanwhile."""
     torch.manual_seed(SEED)
     random = np.random.default_rng(SEED)
-    model = Detector(len(anchors), len(scenes.LABELS)).to(memory_format=torch.channels_last)
+    pictures = data.pictures
+    model = Detector(len(anchors), len(data.labels)).to(memory_format=torch.channels_last)
+    if start_from is not None:
+        model.start_from(start_from, torch.from_numpy(pictures[:: -(-len(pictures) // 32)].copy()).float() / 255)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=RATE)
-    batches, shapes = Batches(pictures, boxes, random), torch.from_numpy(anchors)
+    batches, shapes = Batches(pictures, data.boxes, random, mirror), torch.from_numpy(anchors)
     steps, step, mean = epochs * (len(pictures) // BATCH), 0, 0.0
     start = saved = time.monotonic()
     for epoch in range(epochs):
@@ -118,15 +140,18 @@ def train(pictures: npt.NDArray[np.uint8], boxes: Floats, anchors: Floats, epoch
                 where = f"epoch {epoch + 1}/{epochs} step {step}/{steps}"
                 print(f"{where} loss {mean:.3f} {seconds:.0f} s, {left:.0f} s left", flush=True)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                save(model, anchors, build, time.monotonic() - start, len(pictures))
+                save(model, anchors, build, time.monotonic() - start, data)
                 saved = time.monotonic()
-    save(model, anchors, build, time.monotonic() - start, len(pictures))
+    save(model, anchors, build, time.monotonic() - start, data)
     return model
 
 
-def save(model: Detector, anchors: Floats, build: Path, seconds: float, pictures: int) -> None:
-    """Network, anchors, and how long and on how many pictures it has been trained, for export.py."""
-    state = {"weights": model.state_dict(), "anchors": anchors.tolist(), "seconds": seconds, "pictures": pictures}
+def save(model: Detector, anchors: Floats, build: Path, seconds: float, data: Data) -> None:
+    """Network, anchors, labels, and how long and on how many pictures it has been trained, for export.py."""
+    state = {
+        "weights": model.state_dict(), "anchors": anchors.tolist(), "labels": list(data.labels), "seconds": seconds,
+        "pictures": len(data.pictures),
+    }  # fmt: skip
     torch.save(state, build / "new.pt")
     (build / "new.pt").replace(build / "checkpoint.pt")
 
@@ -137,14 +162,28 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=8000)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--build", type=Path, default=Path("build/train"))
+    parser.add_argument("--photos", type=Path, help="a folder of photos with boxes.json or YOLO's text files")
+    parser.add_argument("--start", type=Path, help="an ONNX file of export.py to go on from, of any classes")
+    parser.add_argument("--mirror", action="store_true", help="things look alike from both sides")
     parser.add_argument("--threads", type=int, default=dataset.jobs())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    pictures, boxes = dataset.training(given.build, given.pictures, dataset.jobs())
-    anchors = nearest_shapes(boxes, ANCHORS)
+    given.build.mkdir(parents=True, exist_ok=True)
+    if given.photos is None:
+        data = Data(*dataset.training(given.build, given.pictures, dataset.jobs()), scenes.LABELS)
+    else:
+        data = Data(*photos.training(given.photos, scenes.WIDTH, scenes.HEIGHT))
+    if len(data.pictures) < BATCH:
+        raise K210Error(
+            f"{len(data.pictures)} pictures are too few: {BATCH} at least, some hundred for a good detector"
+        )
+    anchors = nearest_shapes(data.boxes, ANCHORS)
     print("anchors, in cells:", anchors.tolist())
-    train(pictures, boxes, anchors, given.epochs, given.build)
+    train(data, anchors, given.epochs, given.build, given.start, given.mirror)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except K210Error as error:
+        sys.exit(f"train.py: {error}")
