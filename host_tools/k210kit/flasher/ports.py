@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ USB_VENDORS = {0x1A86: "WCH", 0x0403: "FTDI", 0x067B: "Prolific", 0x10C4: "Silic
 WITHOUT_CONTROL = ("socket", "loop", "spy+socket")
 """URL schemes whose ports take DTR and RTS and do nothing with them."""
 
+OPEN_TRIES, OPEN_SECONDS = 4, 0.5
+"""For network ports."""
 WRITE_SECONDS = 30
 """A port that takes nothing for so long is given up; 4 KiB need four of them at 9600 baud."""
 
@@ -60,20 +63,29 @@ def identity(port: str) -> str:
 
 def open_line(port: str) -> Line:
     """Open a device or any URL that pyserial knows, at the ROM's rate. Raises DeviceError with the reason."""
+    scheme = port.partition("://")[0] if "://" in port else ""
+    for left in reversed(range(OPEN_TRIES if scheme else 1)):
+        try:
+            return Line(_opened(port, scheme), port, has_control=scheme not in WITHOUT_CONTROL, remote=bool(scheme))
+        except FAILURES as error:
+            # A server for one client may not have seen yet that the last one has gone.
+            if not left or isinstance(error.__context__, ConnectionRefusedError):
+                raise why_not(port, scheme, error) from None
+            time.sleep(OPEN_SECONDS)
+    raise AssertionError("the last try returns or raises")
+
+
+def _opened(port: str, scheme: str) -> Any:
     import serial
 
-    scheme = port.partition("://")[0] if "://" in port else ""
-    try:
-        made = serial.serial_for_url(port, baudrate=BAUD, timeout=READ_SECONDS, do_not_open=True)
-        if not scheme:
-            made.write_timeout = WRITE_SECONDS
-            made.exclusive = True if os.name == "posix" else None
-        # Off before it is opened: with them on, some boards would not start.
-        made.dtr = made.rts = False
-        made.open()
-    except FAILURES as error:
-        raise why_not(port, scheme, error) from None
-    return Line(made, port, has_control=scheme not in WITHOUT_CONTROL, remote=bool(scheme))
+    made = serial.serial_for_url(port, baudrate=BAUD, timeout=READ_SECONDS, do_not_open=True)
+    if not scheme:
+        made.write_timeout = WRITE_SECONDS
+        made.exclusive = True if os.name == "posix" else None
+    # Off before it is opened: with them on, some boards would not start.
+    made.dtr = made.rts = False
+    made.open()
+    return made
 
 
 def why_not(port: str, scheme: str, error: Exception) -> K210Error:
