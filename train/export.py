@@ -42,7 +42,9 @@ SHOWN = (3, 6, 10, 12, 13, 34)
 
 
 def load_checkpoint(path: Path) -> tuple[Detector, dict[str, Any]]:
-    """Network, ready to be used, and what train.py saved beside it."""
+    """Network, ready to be used, and what train.py saved beside it. Raises K210Error when there is none yet."""
+    if not path.is_file():
+        raise K210Error(f"{path} is not there; train.py writes it every three minutes and at its end")
     state = torch.load(path, weights_only=True)
     model = Detector(len(state["anchors"]), len(state["labels"]))
     model.load_state_dict(state["weights"])
