@@ -14,7 +14,10 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "train"))
 import draw_signs  # noqa: E402
+import photos  # noqa: E402
 import scenes  # noqa: E402
+
+from k210kit.errors import K210Error  # noqa: E402
 
 SHOWN = ROOT / "models/signs_test"
 
@@ -88,3 +91,55 @@ def test_the_loss_knows_where_things_belong() -> None:
     found, sure, classes = yolo_loss.decode(output(2, 4, 2, 0.0), anchors)
     assert torch.allclose(found[1, 1, 2, 4], corners[0], atol=1e-5)
     assert sure[1, 1, 2, 4] == 12 and classes.shape == (2, 2, 4, 7, 3)
+
+
+def annotated(folder: Path, lines: str, names: str = "") -> Path:
+    """A folder with one photo of 640x360 and what is marked on it."""
+    folder.mkdir()
+    Image.new("RGB", (640, 360), (200, 100, 50)).save(folder / "one.png")
+    (folder / "one.txt").write_text(lines)
+    if names:
+        (folder / "classes.txt").write_text(names)
+    return folder
+
+
+def test_photos_are_scaled_with_their_boxes(tmp_path: Path) -> None:
+    folder = annotated(tmp_path / "photos", "1 0.5 0.5 0.25 0.5\n0 0.1 0.1 0.1 0.1\n", "cat\ndog\n")
+    pictures, boxes, labels = photos.training(folder, 320, 240)
+    assert labels == ("cat", "dog")
+    assert pictures.shape == (1, 3, 240, 320) and boxes.shape == (1, 2, 5)
+    # 320x180 in the upper left corner, and nothing below.
+    assert pictures[0, :, 179, 319].tolist() == [200, 100, 50] and not pictures[0, :, 180:].any()
+    assert boxes[0, 0].tolist() == [1, 120, 45, 200, 135]
+    assert np.allclose(boxes[0, 1], [0, 16, 9, 48, 27])
+
+
+def test_classes_without_names_are_numbered(tmp_path: Path) -> None:
+    assert photos.training(annotated(tmp_path / "a", "2 0.5 0.5 0.2 0.2\n"), 320, 240)[2][2] == "class 2"
+
+
+@pytest.mark.parametrize(
+    ("lines", "names", "words"),
+    [("", "cat\n", "1 pictures and not one thing"), ("1 0.5 0.5 0.2 0.2\n", "cat\n", "class 1 is annotated")],
+)
+def test_photos_that_cannot_be_trained_on(tmp_path: Path, lines: str, names: str, words: str) -> None:
+    with pytest.raises(K210Error, match=words):
+        photos.training(annotated(tmp_path / "a", lines, names), 320, 240)
+
+
+def test_mirrored_pictures_have_mirrored_boxes() -> None:
+    pytest.importorskip("torch")
+    from network import STRIDE
+    from train import Batches
+
+    pictures, boxes = np.zeros((1, 3, 240, 320), np.uint8), np.full((1, 2, 5), -1, np.float32)
+    pictures[0, :, 30:60, 40:90], boxes[0, 0] = 255, (3, 40, 30, 90, 60)
+    seen = set()
+    for seed in range(20):
+        batches = Batches(pictures, boxes, np.random.default_rng(seed), mirror=True)
+        part, things = batches._part(0, (320, 240))
+        left, top, right, bottom = (round(side * STRIDE) for side in things[0, 1:].tolist())
+        assert part[:, top:bottom, left:right].min() == 255 and part.sum() == 255 * 3 * 30 * 50
+        assert things[0, 0] == 3 and things[1, 0] == -1
+        seen.add(left)
+    assert seen == {40, 230}
