@@ -16,6 +16,7 @@ DEFAULT_BAUD = 1_500_000
 STUB_ADDRESS = 0x8000_0000
 ROUNDS = 2
 """So often every dance is tried."""
+FIRST_SECONDS = 0.15
 BY_HAND_SECONDS = 20.0
 BY_HAND = "hold the BOOT key down, press and release RESET, then let go of BOOT"
 
@@ -134,10 +135,10 @@ class Session:
         try:
             if self.no_reset or not line.has_control:
                 return self._enter_by_hand(line, client)
-            # A board whose flash holds no firmware is there already, whichever dance comes first.
-            if client.greet():
-                return True
             identity = ports.identity(line.name)
+            # A board with half a firmware is there already, and any dance would seem to be the right one.
+            if self.dances is None and reset.recall(identity) is None and client.greet(FIRST_SECONDS):
+                return True
             dances = self.dances or reset.in_turn(identity)
             for dance in dances * rounds:
                 try:
