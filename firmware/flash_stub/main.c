@@ -24,8 +24,9 @@
 #define DEFLATED (1)
 #define DEFLATED_WITH_CHIP (2)
 #define WRITE_HEAD (9)
-#define WRITE_HEAD_WITH_CHIP (21)
-#define DICTIONARY_MAX (32768)
+#define PART_HEAD (20)
+#define DICTIONARY_MAX (BLOCK / 2)
+#define PART_MAX (BLOCK - DICTIONARY_MAX)
 
 #define UNDER_WAY_US (500000)
 #define BAUD_TRIAL_US (300000)
@@ -52,11 +53,10 @@ static struct {
     uint64_t until; // when to go back, or 0
 } baud;
 
-// Multiples of eight; the second begins with room for a dictionary, and has some for the hashes of all sectors of a
-// chip.
-static uint64_t old_data[BLOCK / 8], new_data[(DICTIONARY_MAX + BLOCK) / 8 + 1];
+// Multiples of eight; the second has room for the hashes of all sectors of a chip too.
+static uint64_t old_data[BLOCK / 8], new_data[BLOCK / 8 + 1];
 #define OLD ((uint8_t *)old_data)
-#define NEW ((uint8_t *)new_data + DICTIONARY_MAX)
+#define NEW ((uint8_t *)new_data)
 
 // All memory that nothing else uses: link.ld.
 extern uint8_t _heap_start[];
@@ -268,12 +268,11 @@ static void erase(request_t request) {
     line_end();
 }
 
-// The data may refer to what the chip holds now. If that is not what the host took it for, its checksum tells.
-static status_t unpack_with_chip(request_t request, uint32_t bytes) {
-    if (request.length < WRITE_HEAD_WITH_CHIP) {
-        return STATUS_WRONG_ARGUMENT;
-    }
-    uint32_t offset = get_u32(request.body + 9), before = get_u32(request.body + 13);
+// Data in parts that refer each to something that the chip holds now. If that is not what the host took it for, the
+// part's checksum tells. `OLD` is free until the writing: a dictionary comes to its first half, what is made of it to
+// its second.
+static status_t unpack_part(const uint8_t *head, uint32_t bytes, uint32_t length) {
+    uint32_t offset = get_u32(head + 4), before = get_u32(head + 8);
     if (before > DICTIONARY_MAX || before % sizeof(uint64_t)) {
         return STATUS_WRONG_ARGUMENT;
     }
@@ -281,13 +280,32 @@ static status_t unpack_with_chip(request_t request, uint32_t bytes) {
     if (status != STATUS_DONE) {
         return status;
     }
-    if (before && !chip_read(offset, NEW - before, before)) {
+    uint8_t *to = OLD + DICTIONARY_MAX;
+    if (before && !chip_read(offset, to - before, before)) {
         return STATUS_CHIP_SLOW;
     }
-    const uint8_t *data = request.body + WRITE_HEAD_WITH_CHIP;
-    bool good = inflate(data, request.length - WRITE_HEAD_WITH_CHIP, NEW, bytes, before) == (int32_t)bytes
-        && line_crc(NEW, bytes) == get_u32(request.body + 17);
+    bool good = inflate(head + PART_HEAD, length, to, bytes, before) == (int32_t)bytes
+        && line_crc(to, bytes) == get_u32(head + 12);
     return good ? STATUS_DONE : STATUS_DATA_DAMAGED;
+}
+
+static status_t unpack_parts(const uint8_t *data, uint32_t length, uint32_t bytes) {
+    uint32_t at = 0;
+    while (at < bytes) {
+        uint32_t part = length >= PART_HEAD ? get_u32(data) : 0, packed = part ? get_u32(data + 16) : 0;
+        if (!part || part > PART_MAX || part > bytes - at || packed > length - PART_HEAD) {
+            return STATUS_WRONG_ARGUMENT;
+        }
+        status_t status = unpack_part(data, part, packed);
+        if (status != STATUS_DONE) {
+            return status;
+        }
+        memcpy(NEW + at, OLD + DICTIONARY_MAX, part);
+        at += part;
+        data += PART_HEAD + packed;
+        length -= PART_HEAD + packed;
+    }
+    return length ? STATUS_WRONG_ARGUMENT : STATUS_DONE;
 }
 
 // Brings the data of a write to `NEW`.
@@ -295,7 +313,7 @@ static status_t unpack(request_t request, uint32_t bytes) {
     const uint8_t *data = request.body + WRITE_HEAD;
     uint32_t length = request.length - WRITE_HEAD;
     if (request.body[8] == DEFLATED_WITH_CHIP) {
-        return unpack_with_chip(request, bytes);
+        return unpack_parts(data, length, bytes);
     }
     if (request.body[8] == DEFLATED) {
         return inflate(data, length, NEW, bytes, 0) == (int32_t)bytes ? STATUS_DONE : STATUS_DATA_DAMAGED;

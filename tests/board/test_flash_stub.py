@@ -568,12 +568,12 @@ def test_deflate_that_is_none(stub: Stub) -> None:
     assert stub.chip.data.count(0xFF) == stub.chip.size
 
 
-def with_chip(offset: int, data: bytes, at: int, before: int, dictionary: bytes, crc: int | None = None) -> bytes:
-    """The body of a write that refers to what the chip holds."""
+def part(data: bytes, at: int, dictionary: bytes, before: int | None = None, crc: int | None = None) -> bytes:
+    """A part of a write that refers to what the chip holds at `at`."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
     packed = packer.compress(data) + packer.flush()
-    checksum = zlib.crc32(data) if crc is None else crc
-    return struct.pack("<IIBIII", offset, len(data), 2, at, before, checksum) + packed
+    length = len(dictionary) if before is None else before
+    return words(len(data), at, length, zlib.crc32(data) if crc is None else crc, len(packed)) + packed
 
 
 @pytest.mark.parametrize(("offset", "at", "before"), [(0x10000, 0x10000, 0x5000), (0x11000, 0xF008, 0x5000), (0, 8, 0)])
@@ -581,31 +581,43 @@ def test_data_that_refer_to_what_the_chip_holds(fast: Stub, offset: int, at: int
     rng = random.Random(offset)
     old = rng.randbytes(0x20000)
     fast.chip.data[: len(old)] = old
-    data = (old[at + 100 : at + 3000] + rng.randbytes(50) + old[at + 3000 :])[: 2 * SECTOR]
-    body = with_chip(offset, data, at, before, old[at : at + before])
+    data = (old[at + 100 : at + 3000] + rng.randbytes(50) + old[at + 3000 :])[: 4 * SECTOR]
+    dictionary, head = old[at : at + before], words(offset, len(data)) + b"\2"
+    cut = 9000
+    body = head + part(data[:cut], at, dictionary) + part(data[cut:], at, dictionary)
     assert before == 0 or len(body) < 4000
+    # A checksum in the second part that is not right leaves all as it is.
+    wrong = head + part(data[:cut], at, dictionary) + part(data[cut:], at, dictionary, crc=1)
+    assert fast.ask(WRITE, wrong).status == DATA_DAMAGED
+    assert fast.chip.data[: len(old)] == old
     fast.done(WRITE, body, seconds=20)
     assert fast.chip.data[: len(old)] == old[:offset] + data + old[offset + len(data) :]
     # Repeated, it finds the chip changed, says so and leaves it.
     changes = fast.chip.changes
-    if offset == at:
-        assert fast.ask(WRITE, body, seconds=20).status == DATA_DAMAGED
-    assert fast.ask(WRITE, with_chip(offset, data, at, before, old[at : at + before], 1)).status == DATA_DAMAGED
+    assert before == 0 or fast.ask(WRITE, body, seconds=20).status == DATA_DAMAGED
     assert fast.chip.changes == changes
 
 
-def test_dictionaries_that_cannot_be(stub: Stub) -> None:
-    data = bytes(SECTOR)
-    for at, before, status in (
-        (0, 4, WRONG_ARGUMENT),
-        (0, 0x8008, WRONG_ARGUMENT),
-        (0xFFFFF8, 16, OUTSIDE_CHIP),
-        (0xFFFFFFF8, 16, OUTSIDE_CHIP),
-    ):
-        assert stub.ask(WRITE, with_chip(0, data, at, before, b"")).status == status
-    for length in range(9, 21):
-        assert stub.ask(WRITE, with_chip(0, data, 0, 0, b"")[:length]).status == WRONG_ARGUMENT
-    assert stub.ask(WRITE, struct.pack("<IIB", 0, SECTOR, 3) + data).status == WRONG_ARGUMENT
+def test_parts_and_dictionaries_that_cannot_be(stub: Stub) -> None:
+    data, head = bytes(SECTOR), words(0, SECTOR) + b"\2"
+    whole = part(data, 0, b"")
+    bodies = (
+        (part(data, 0, b"", before=4), WRONG_ARGUMENT),
+        (part(data, 0, b"", before=0x8008), WRONG_ARGUMENT),
+        (part(data, 0xFFFFF8, b"", before=16), OUTSIDE_CHIP),
+        (part(data, 0xFFFFFFF8, b"", before=16), OUTSIDE_CHIP),
+        (whole + b"\0", WRONG_ARGUMENT),
+        (whole + whole, WRONG_ARGUMENT),
+        (part(bytes(SECTOR + 1), 0, b""), WRONG_ARGUMENT),
+        (part(bytes(SECTOR - 1), 0, b""), WRONG_ARGUMENT),
+        (words(0, 0, 0, 0, 0) + whole, WRONG_ARGUMENT),
+        (words(SECTOR, 0, 0, 0, 0xFFFFFFF0) + whole, WRONG_ARGUMENT),
+        *((whole[:length], WRONG_ARGUMENT) for length in range(len(whole))),
+    )
+    for body, status in bodies:
+        assert stub.ask(WRITE, head + body).status == status, body[:40]
+    assert stub.ask(WRITE, words(0, 0x9000) + b"\2" + part(bytes(0x8001), 0, b"")).status == WRONG_ARGUMENT
+    assert stub.ask(WRITE, words(0, SECTOR) + b"\3" + data).status == WRONG_ARGUMENT
     assert not stub.chip.changes
 
 

@@ -119,6 +119,21 @@ class FakeFlash:
             self.data[sector] = 0
 
 
+def parts_of(body: bytes, flash: bytes | bytearray) -> bytes:
+    """The data of a write of kind 2. Raises ValueError for a checksum that is not the part's."""
+    data, at = b"", 9
+    while at < len(body):
+        size, offset, before, crc, packed = stub_frames.PART_HEAD.unpack_from(body, at)
+        assert before % 8 == 0 and before <= stub_frames.DICTIONARY_MAX and 0 < size <= stub_frames.PART_MAX
+        at += stub_frames.PART_HEAD.size
+        part = stub_frames.inflate(body[at : at + packed], size, bytes(flash[offset : offset + before]))
+        if zlib.crc32(part) != crc:
+            raise ValueError("another dictionary")
+        data += part
+        at += packed
+    return data
+
+
 class Chip:
     """ROM, RAM stub and what they need. `firmware_says` is printed when a whole firmware starts."""
 
@@ -427,12 +442,7 @@ class Chip:
             return wrong
         try:
             if flag == stub_frames.DEFLATED_WITH_CHIP:
-                at, before, crc = struct.unpack_from("<III", body, 9)
-                if before % 8 or before > stub_frames.DICTIONARY_MAX:
-                    return stub_frames.WRONG_ARGUMENT, b""
-                data = stub_frames.inflate(body[21:], size, bytes(self.flash.data[at : at + before]))
-                if zlib.crc32(data) != crc:
-                    return stub_frames.BAD_DATA, b""
+                data = parts_of(body, self.flash.data)
             else:
                 data = stub_frames.inflate(body[9:], size) if flag == stub_frames.DEFLATED else body[9:]
         except ValueError:

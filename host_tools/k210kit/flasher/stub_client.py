@@ -6,7 +6,7 @@ import hashlib
 import struct
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from k210kit.errors import DeviceError
@@ -402,16 +402,19 @@ def pack(blocks: Iterable[tuple[int, bytes]]) -> list[Request]:
     return [_write_request(offset, data) for offset, data in blocks]
 
 
-def pack_with(offset: int, data: bytes, dictionary: bytes, at: int) -> Request:
-    """A write that refers to what the chip holds at `at` when it is done: `dictionary`, a multiple of 8 bytes.
+def pack_with(offset: int, parts: Sequence[tuple[bytes, bytes, int]]) -> Request:
+    """A write that refers to what the chip holds when it begins: of each part data, dictionary (a multiple of 8 bytes),
+    and where the chip holds that.
 
     Should the chip hold something else, it says so and gets the data without.
     """
-    head = struct.pack(
-        "<IIBIII", offset, len(data), stub_frames.DEFLATED_WITH_CHIP, at, len(dictionary), zlib.crc32(data)
-    )
-    body = head + stub_frames.deflate_with(data, dictionary)
-    return Request(stub_frames.WRITE, body, SILENCE_SECONDS, len(data), offset=offset, data=data)
+    body = bytearray()
+    for data, dictionary, at in parts:
+        packed = stub_frames.deflate_with(data, dictionary)
+        body += stub_frames.PART_HEAD.pack(len(data), at, len(dictionary), zlib.crc32(data), len(packed)) + packed
+    whole = b"".join(data for data, _, _ in parts)
+    head = struct.pack("<IIB", offset, len(whole), stub_frames.DEFLATED_WITH_CHIP)
+    return Request(stub_frames.WRITE, head + body, SILENCE_SECONDS, len(whole), offset=offset, data=whole)
 
 
 def _hash_request(offset: int, size: int, piece: int) -> Request:

@@ -17,7 +17,9 @@ NAMES = {
 PROTOCOL = 1
 PLAIN, DEFLATED, DEFLATED_WITH_CHIP = range(3)
 """How the data of a write is packed."""
-DICTIONARY_MAX = 0x8000
+DICTIONARY_MAX = PART_MAX = 0x8000
+PART_HEAD = struct.Struct("<IIIII")
+"""Of a part of a write that refers to what the chip holds: bytes, dictionary (offset, bytes), CRC-32, bytes packed."""
 
 DONE, UNDER_WAY, DAMAGED, UNKNOWN, WRONG_ARGUMENT, OUTSIDE, NO_CHIP, TOO_SLOW, BAD_READBACK, BAD_DATA, PROTECTED = (
     range(11)
