@@ -29,10 +29,10 @@ demo: $(VENV)/.installed firmware
 	$(BIN)/python scripts/demo.py $(BUILD)/firmware.bin
 
 test: $(VENV)/.installed firmware
-	$(SUITE_ENV) $(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests
+	$(SUITE_ENV) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" tests
 
 test-all: $(VENV)/.installed firmware
-	$(SUITE_ENV) $(BIN)/python -m pytest -n $(JOBS) tests
+	$(SUITE_ENV) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
