@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from k210kit.board.kpu.arithmetic import POOL_MEAN_2, POOL_MEAN_4
 from k210kit.compiler.activation_table import make_table
+from k210kit.compiler.functions import Function
 from k210kit.compiler.quantization import Scale, Weights, quantize_weights
 from k210kit.compiler.stages import KpuStage
 from k210kit.compiler.views import View
@@ -26,6 +28,8 @@ UNIT_BITS = 26
 """So many bits has the largest number that the activation is given."""
 LOAD_BYTES = 72 * 1024
 """Of the parameter memory on the chip; weights come in portions of at most this many bytes."""
+LOST_BY_MEAN = {POOL_MEAN_2: 3 / 8, POOL_MEAN_4: 15 / 32}
+"""Of a byte, on average: the KPU rounds the mean of 4 or 16 bytes down. It is added ahead of the rounding to bytes."""
 MOST_LOADS = 64
 MOST_CHANNELS, MOST_WIDTH, MOST_HEIGHT = 1024, 1024, 256
 """Of an image; above 256 rows the KPU leaves out every other one (its data sheet)."""
@@ -63,10 +67,13 @@ def parameters(
         _batchnorm(source.step * step / unit, bias / unit) for step, bias in zip(weights.steps, biases, strict=True)
     ]
     taps = stage.weights.shape[2] * stage.weights.shape[3]
+    function = stage.function
+    if stage.pool in LOST_BY_MEAN:
+        function = function.then(Function.affine(1, LOST_BY_MEAN[stage.pool] * target.step))
     return Parameters(
         weights=weights.data.tobytes(),
         batchnorm=struct.pack(f"<{len(words)}Q", *words),
-        activation=make_table(stage.function, unit, low - 0.1 * reach, high + 0.1 * reach, target),
+        activation=make_table(function, unit, low - 0.1 * reach, high + 0.1 * reach, target),
         pad_value=source.zero,
         arg_x=-weights.zero,
         arg_w=-source.zero,
