@@ -70,6 +70,7 @@ class Line:
         """Bytes so far."""
         self._baud: int = port.baudrate
         self._sent_by = 0.0
+        self._control: tuple[bool, bool] | None = None
 
     def now(self) -> float:
         """Seconds of the line's clock."""
@@ -147,9 +148,14 @@ class Line:
 
     def set_control(self, dtr: bool, rts: bool) -> None:
         """Set both lines, RTS first as the boards' usual client does. Raises DeviceError when the port has none."""
+        before = self._control
         try:
-            self.port.rts = rts
-            self.port.dtr = dtr
+            # Only what changes: a network port takes its time for each.
+            if before is None or rts != before[1]:
+                self.port.rts = rts
+            if before is None or dtr != before[0]:
+                self.port.dtr = dtr
+            self._control = dtr, rts
         except FAILURES as error:
             self.has_control = False
             raise DeviceError(f"{self.name} has no DTR and RTS lines ({_reason(error)})") from None
