@@ -381,7 +381,11 @@ def test_no_damage_gets_through(shared: Stub, faults: list[tuple[str, float, int
     # What a cut frame left behind ends with the next one's first byte.
     shared.send(HELLO, b"K210", 5)
     reply = shared.receive()
-    if reply == DAMAGED:
+    if reply.number == 77:
+        # All of it was there but the last byte.
+        assert reply.status == DONE and bytes(shared.chip.data[:size]) == wanted
+        reply = shared.receive()
+    elif reply == DAMAGED:
         reply = shared.receive()
     assert (reply.number, reply.status) == (5, DONE)
     assert shared.silent(0.01)
