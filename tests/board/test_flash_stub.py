@@ -46,7 +46,7 @@ from flash_stub_client import (
     unpack,
     write_body,
 )  # fmt: skip
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from k210kit.board.parts.nor_flash import NorFlash
@@ -364,6 +364,7 @@ def shared() -> Iterator[Stub]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(faults=DAMAGE, size=st.sampled_from((SECTOR, 2 * SECTOR)), fill=st.binary(min_size=1, max_size=40))
+@example(faults=[("drop", 1.0, 0)], size=SECTOR, fill=b"a")
 def test_no_damage_gets_through(shared: Stub, faults: list[tuple[str, float, int]], size: int, fill: bytes) -> None:
     """A damaged write is done as it was meant or not at all, and the next good frame is understood."""
     wanted = (fill * size)[:size]
