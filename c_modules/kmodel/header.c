@@ -98,6 +98,9 @@ bool kmodel_read_table(const uint8_t *table, size_t available, kmodel_facts_t *f
             return false;
         }
         size += layer.body_size;
+        if (facts->largest_layer < layer.body_size) {
+            facts->largest_layer = layer.body_size;
+        }
     }
     if (size > (uint64_t)available + FORMAT_PADDING || size > UINT32_MAX) {
         return fail(error, KMODEL_TRUNCATED, available, size);

@@ -92,9 +92,9 @@ bool judge_activation(judge_t *judge, uint32_t activation) {
     return judge_at_most(judge, activation, ACTIVATION_RELU6, "its activation is #, the highest known is #");
 }
 
-static bool judge_outputs(judge_t *judge, uint32_t outputs) {
-    const format_range_t *output = (const void *)(judge->bytes + sizeof(format_header_t));
-    for (uint32_t i = 0; i < outputs; i++) {
+static bool judge_outputs(judge_t *judge, const kmodel_t *model) {
+    const format_range_t *output = (const void *)(model->bytes + sizeof(format_header_t));
+    for (uint32_t i = 0; i < model->facts.outputs; i++) {
         uint64_t end = (uint64_t)output[i].address + output[i].size;
         if (!judge_at_most(judge, end, judge->main_memory, "an output ends at byte # of main memory, which has #")) {
             return false;
@@ -120,52 +120,65 @@ static bool judge_first(judge_t *judge, kmodel_t *model, const void *body) {
         "input");
 }
 
-static bool judge_layer(judge_t *judge, const void *body) {
-    const layer_kind_t *kind = layer_kind(judge->type);
-    return judge_multiple(judge, (uintptr_t)body, sizeof(uint32_t), "its arguments lie at address #, no multiple of #")
-        && judge_body(judge, kind->body_size) && kind->judge(judge, body);
+bool judge_walked(judge_t *judge, const layer_walk_t *walk) {
+    const layer_kind_t *kind = layer_kind(walk->type);
+    judge->layer = walk->index;
+    judge->type = walk->type;
+    judge->body_size = walk->body_size;
+    judge->part = walk->part;
+    return judge_multiple(
+               judge, (uintptr_t)walk->body, sizeof(uint32_t), "its arguments lie at address #, no multiple of #")
+        && judge_body(judge, kind->body_size) && kind->judge(judge, walk->body);
 }
 
 static bool judge_layers(judge_t *judge, kmodel_t *model) {
-    const format_layer_t *layer =
-        (const void *)(judge->bytes + sizeof(format_header_t) + model->facts.outputs * sizeof(format_range_t));
-    const uint8_t *body = judge->bytes + model->facts.table_size;
+    layer_walk_t walk = layer_walk_start(model);
     for (uint32_t i = 0; i < model->facts.layers; i++) {
-        judge->layer = i;
-        judge->type = layer[i].type;
-        judge->body_size = layer[i].body_size;
-        if (i + 1 == model->facts.layers) {
-            judge->body_size -= judge->body_size < model->facts.padding ? judge->body_size : model->facts.padding;
-        }
-        if (!judge_layer(judge, body) || (i == 0 && !judge_first(judge, model, body))) {
+        if (!layer_walk_next(&walk)) {
+            *judge->error = (kmodel_error_t){.status = KMODEL_STOPPED, .layer = i, .type = walk.type};
             return false;
         }
-        body += layer[i].body_size;
+        if (!judge_walked(judge, &walk) || (i == 0 && !judge_first(judge, model, walk.body))) {
+            return false;
+        }
     }
     return true;
 }
 
-bool kmodel_load(kmodel_t *model, const uint8_t *bytes, size_t size, kmodel_error_t *error) {
-    memset(model, 0, sizeof(*model));
-    memset(error, 0, sizeof(*error));
-    judge_t judge = {.bytes = bytes, .layer = KMODEL_NO_LAYER, .error = error};
-    if (!judge_multiple(&judge, (uintptr_t)bytes, KMODEL_ALIGNMENT, "it lies at address #, no multiple of #")) {
+// `model` has bytes, and a store or none.
+static bool judge_model(kmodel_t *model, size_t size, kmodel_error_t *error) {
+    judge_t judge = {.layer = KMODEL_NO_LAYER, .error = error};
+    if (!judge_multiple(&judge, (uintptr_t)model->bytes, KMODEL_ALIGNMENT, "it lies at address #, no multiple of #")
+        || !kmodel_read_table(model->bytes, size, &model->facts, error)) {
         return false;
     }
-    if (kmodel_read_table(bytes, size, &model->facts, error)) {
-        judge.size = model->facts.size;
-        judge.main_memory = model->facts.main_memory;
-        judge.eight_bit = model->facts.eight_bit;
-        if (judge_outputs(&judge, model->facts.outputs) && judge_layers(&judge, model)) {
-            model->bytes = bytes;
-            return true;
-        }
-        // What is missing was not only padding.
-        if (model->facts.padding != 0 && error->layer + 1 == model->facts.layers) {
-            *error = (kmodel_error_t){.status = KMODEL_TRUNCATED, .layer = KMODEL_NO_LAYER};
-            error->has = model->facts.size;
-            error->needs = (uint64_t)model->facts.size + model->facts.padding;
-        }
+    judge.size = model->facts.size;
+    judge.main_memory = model->facts.main_memory;
+    judge.eight_bit = model->facts.eight_bit;
+    if (judge_outputs(&judge, model) && judge_layers(&judge, model)) {
+        return true;
+    }
+    // What is missing was not only padding.
+    if (model->facts.padding != 0 && error->layer + 1 == model->facts.layers) {
+        *error = (kmodel_error_t){.status = KMODEL_TRUNCATED, .layer = KMODEL_NO_LAYER};
+        error->has = model->facts.size;
+        error->needs = (uint64_t)model->facts.size + model->facts.padding;
+    }
+    return false;
+}
+
+bool kmodel_load(kmodel_t *model, const uint8_t *bytes, size_t size, kmodel_error_t *error) {
+    return kmodel_load_stored(model, bytes, size, &(kmodel_store_t){NULL, NULL}, error);
+}
+
+bool kmodel_load_stored(
+    kmodel_t *model, const uint8_t *table, size_t size, const kmodel_store_t *store, kmodel_error_t *error) {
+    memset(model, 0, sizeof(*model));
+    memset(error, 0, sizeof(*error));
+    model->bytes = table;
+    model->store = *store;
+    if (judge_model(model, size, error)) {
+        return true;
     }
     memset(model, 0, sizeof(*model));
     return false;

@@ -68,6 +68,7 @@ typedef struct {
     uint32_t size; // bytes of the whole model; 0 until kmodel_read_table()
     uint32_t padding; // bytes counted as part of the last layer that the file does not have, up to 7 (nncase v0.1
                       // writes files so)
+    uint32_t largest_layer; // bytes of the largest layer; 0 until kmodel_read_table()
 } kmodel_facts_t;
 
 // Reads the header. `available` is the size of the file, or of the flash that may hold it. False with `error`
@@ -85,8 +86,17 @@ typedef struct {
     uint32_t channels;
 } kmodel_shape_t;
 
+// Where the layers of a model are that is not in memory as a whole.
 typedef struct {
-    const uint8_t *bytes;
+    void *context;
+    // Bytes `at` to `at + size` of the model, `size` at most facts.largest_layer, at an address that leaves the same
+    // remainder as `at` when it is divided by KMODEL_ALIGNMENT. They are used until the next call. NULL gives up.
+    const uint8_t *(*fetch)(void *context, uint32_t at, uint32_t size);
+} kmodel_store_t;
+
+typedef struct {
+    const uint8_t *bytes; // of a model with a store: its table only
+    kmodel_store_t store; // without fetch() when the model is in memory
     kmodel_facts_t facts;
     kmodel_shape_t input; // bytes 0..255, channel by channel, row by row; of a model that starts with a
                           // fully connected layer: width 1, height 1, `channels` floats
@@ -99,6 +109,12 @@ typedef struct {
 // aligned to KMODEL_ALIGNMENT for as long as `model` is used. False with `error` set when something is wrong; then
 // `model` is cleared.
 bool kmodel_load(kmodel_t *model, const uint8_t *bytes, size_t size, kmodel_error_t *error);
+
+// The same for a model that stays in a store: `table` has the first facts.table_size bytes of it, as for `bytes` above,
+// `size` is that of the whole. Layers must use nothing outside of themselves. As what is in the store may change,
+// kmodel_run() judges each layer again when it fetches it.
+bool kmodel_load_stored(
+    kmodel_t *model, const uint8_t *table, size_t size, const kmodel_store_t *store, kmodel_error_t *error);
 
 // Where output `index` lies in the main memory, and its size in bytes (floats unless the model ends in
 // quantized data). False when there is no such output.
@@ -132,7 +148,7 @@ typedef struct {
 
 // Runs the model on `input` (model->input says what that is). `main_memory` has facts.main_memory bytes,
 // aligned to KMODEL_ALIGNMENT; the outputs are in it afterwards. False with KMODEL_STOPPED in `error`
-// when the backend did not go on.
+// when the backend or the store did not go on, with KMODEL_INVALID when the store has another model by now.
 bool kmodel_run(
     const kmodel_t *model, const kmodel_kpu_t *kpu, uint8_t *main_memory, const void *input, kmodel_error_t *error);
 

@@ -12,9 +12,20 @@
 #define JUDGE_MAX_STEPS (1ull << 26)
 #define JUDGE_MAX_LINES (1ull << 30)
 
-// A model under judgement, at one of its layers.
+// Bytes `at` to `end` of a model: all of it, or the layer that was fetched last.
 typedef struct {
     const uint8_t *bytes;
+    uint32_t at;
+    uint32_t end;
+} part_t;
+
+static inline const void *part_byte(const part_t *part, uint32_t offset) {
+    return part->bytes + (offset - part->at);
+}
+
+// A model under judgement, at one of its layers.
+typedef struct {
+    part_t part;
     uint32_t size;
     uint32_t main_memory;
     bool eight_bit;
@@ -59,6 +70,7 @@ typedef struct {
     const kmodel_t *model;
     const kmodel_kpu_t *kpu;
     uint8_t *main_memory;
+    part_t part;
 } run_t;
 
 // Judging sees a body of at least body_size bytes, running one that was judged. Running is false when the backend
@@ -73,6 +85,23 @@ typedef struct {
     judge_layer_t judge; // NULL: version 3 gives the type a number, but nobody ever gave it a body
     run_layer_t run;
 } layer_kind_t;
+
+// Layers one after the other: where each is, and what of it can be read.
+typedef struct {
+    const kmodel_t *model;
+    uint32_t index;
+    uint32_t type;
+    uint32_t body_size; // without padding
+    const void *body;
+    part_t part;
+    uint32_t next_at;
+} layer_walk_t;
+
+layer_walk_t layer_walk_start(const kmodel_t *model);
+// Goes to the next layer, the first at first; false when the store gives up.
+bool layer_walk_next(layer_walk_t *walk);
+// judge.c: the layer that the walk is at.
+bool judge_walked(judge_t *judge, const layer_walk_t *walk);
 
 // NULL when there is no such type.
 const layer_kind_t *layer_kind(uint32_t type);

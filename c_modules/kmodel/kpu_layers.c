@@ -51,8 +51,8 @@ static uint32_t bytes_an_output(const kpu_block_t *block, bool eight_bit) {
     return (block->depthwise ? 1 : block->in.channels) * (block->kernel == 1 ? 9 : 1) * (eight_bit ? 1 : 2);
 }
 
-static const uint64_t *block_words(const uint8_t *model, const format_convolution_t *arguments) {
-    return (const void *)(model + arguments->layer_offset);
+static const uint64_t *block_words(const part_t *part, const format_convolution_t *arguments) {
+    return part_byte(part, arguments->layer_offset);
 }
 
 static bool judge_image(judge_t *judge, const kpu_image_t *image, const char *outside) {
@@ -112,7 +112,11 @@ static bool judge_block(judge_t *judge, const kpu_block_t *block, const uint64_t
 static bool judge_parameters(
     judge_t *judge, uint32_t offset, uint64_t size, const char *misaligned, const char *outside) {
     return judge_multiple(judge, offset, sizeof(uint64_t), misaligned)
-        && judge_at_most(judge, offset + size, judge->size, outside);
+        && judge_at_most(judge, offset + size, judge->size, outside)
+        && judge_at_least(judge, offset, judge->part.at,
+            "it uses byte # of the model, before its own first, #: that takes a model that is in memory as a whole")
+        && judge_at_most(judge, offset + size, judge->part.end,
+            "it uses the model up to byte #, its own end at #: that takes a model that is in memory as a whole");
 }
 
 // The DMA controller moves whole units: the last may carry bytes beyond the output.
@@ -130,7 +134,7 @@ bool judge_convolution(judge_t *judge, const void *body) {
             "the KPU's arguments end at byte # of the model, which has #")) {
         return false;
     }
-    const uint64_t *words = block_words(judge->bytes, arguments);
+    const uint64_t *words = block_words(&judge->part, arguments);
     kpu_block_t block;
     decode(&block, words);
     return judge_block(judge, &block, words)
@@ -149,7 +153,7 @@ bool judge_convolution(judge_t *judge, const void *body) {
 
 bool judge_input(judge_t *judge, kmodel_t *model, const void *body) {
     kpu_block_t block;
-    decode(&block, block_words(judge->bytes, body));
+    decode(&block, block_words(&judge->part, body));
     model->float_input = false;
     model->input = (kmodel_shape_t){block.in.width, block.in.height, block.in.channels};
     model->input_address = block.in.line * KMODEL_KPU_LINE;
@@ -159,13 +163,13 @@ bool judge_input(judge_t *judge, kmodel_t *model, const void *body) {
 bool run_convolution(const run_t *run, const void *body) {
     const format_convolution_t *arguments = body;
     const kmodel_t *model = run->model;
-    const uint64_t *words = block_words(model->bytes, arguments);
+    const uint64_t *words = block_words(&run->part, arguments);
     kpu_block_t block;
     decode(&block, words);
     kmodel_parameters_t parameters = {
-        .weights = model->bytes + arguments->weights_offset,
-        .batchnorm = model->bytes + arguments->batchnorm_offset,
-        .activation = model->bytes + arguments->activation_offset,
+        .weights = part_byte(&run->part, arguments->weights_offset),
+        .batchnorm = part_byte(&run->part, arguments->batchnorm_offset),
+        .activation = part_byte(&run->part, arguments->activation_offset),
         .weights_size = block.out.channels * bytes_an_output(&block, model->facts.eight_bit),
         .batchnorm_size = block.out.channels * KMODEL_BATCHNORM_SIZE,
         .activation_size = KMODEL_ACTIVATION_SIZE,

@@ -14,7 +14,8 @@ target_sources(
             ${CMAKE_CURRENT_LIST_DIR}/moving_layers.c
             ${CMAKE_CURRENT_LIST_DIR}/pool_layers.c
             ${CMAKE_CURRENT_LIST_DIR}/quantized_layers.c
-            ${CMAKE_CURRENT_LIST_DIR}/run.c)
+            ${CMAKE_CURRENT_LIST_DIR}/run.c
+            ${CMAKE_CURRENT_LIST_DIR}/walk.c)
 
 # What goes over whole images is worth a kilobyte of code.
 foreach(source float_layers layout moving_layers pool_layers quantized_layers)

@@ -22,10 +22,18 @@ static bool take_input(const run_t *run, const void *input) {
     return true;
 }
 
+// What was fetched may be of another model than the one that was judged.
+static bool is_still_sound(const layer_walk_t *walk, kmodel_error_t *error) {
+    const kmodel_facts_t *facts = &walk->model->facts;
+    judge_t judge = {
+        .size = facts->size, .main_memory = facts->main_memory, .eight_bit = facts->eight_bit, .error = error};
+    return walk->model->store.fetch == NULL || judge_walked(&judge, walk);
+}
+
 bool kmodel_run(
     const kmodel_t *model, const kmodel_kpu_t *kpu, uint8_t *main_memory, const void *input, kmodel_error_t *error) {
     memset(error, 0, sizeof(*error));
-    run_t run = {model, kpu, main_memory};
+    run_t run = {.model = model, .kpu = kpu, .main_memory = main_memory};
     if (!aligned(main_memory, KMODEL_ALIGNMENT)) {
         stop(error, KMODEL_INVALID, KMODEL_NO_LAYER, 0);
         error->has = (uintptr_t)main_memory;
@@ -33,19 +41,18 @@ bool kmodel_run(
         error->what = "its main memory lies at address #, no multiple of #";
         return false;
     }
-    const format_layer_t *layer =
-        (const void *)(model->bytes + sizeof(format_header_t) + model->facts.outputs * sizeof(format_range_t));
-    const uint8_t *body = model->bytes + model->facts.table_size;
-    if (!take_input(&run, input)) {
-        return stop(error, KMODEL_STOPPED, 0, layer[0].type);
-    }
+    layer_walk_t walk = layer_walk_start(model);
     for (uint32_t i = 0; i < model->facts.layers; i++) {
-        uint32_t type = layer[i].type;
-        if ((kpu->before_layer != NULL && !kpu->before_layer(kpu->context, i, type))
-            || !layer_kind(type)->run(&run, body)) {
-            return stop(error, KMODEL_STOPPED, i, type);
+        bool fetched = layer_walk_next(&walk);
+        if (fetched && !is_still_sound(&walk, error)) {
+            return false;
         }
-        body += layer[i].body_size;
+        run.part = walk.part;
+        if (!fetched || (i == 0 && !take_input(&run, input))
+            || (kpu->before_layer != NULL && !kpu->before_layer(kpu->context, i, walk.type))
+            || !layer_kind(walk.type)->run(&run, walk.body)) {
+            return stop(error, KMODEL_STOPPED, i, walk.type);
+        }
     }
     return true;
 }

@@ -58,15 +58,15 @@ static void give_devices_back(const kmodel_chip_t *chip) {
     busy = false;
 }
 
-void kpu_backend_run(const kmodel_t *model, uint8_t *main_memory, const void *input) {
-    kmodel_error_t error;
+bool kpu_backend_run(const kmodel_t *model, uint8_t *main_memory, const void *input, kmodel_error_t *error) {
     kmodel_chip_t chip = {take_devices(), wait};
     nlr_buf_t nlr;
     if (nlr_push(&nlr) != 0) {
         give_devices_back(&chip);
         nlr_jump(nlr.ret_val);
     }
-    kmodel_chip_run(&chip, model, main_memory, input, &error);
+    bool ran = kmodel_chip_run(&chip, model, main_memory, input, error);
     nlr_pop();
     give_devices_back(&chip);
+    return ran;
 }

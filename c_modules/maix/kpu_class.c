@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "py/gc.h"
 #include "py/mperrno.h"
 #include "py/runtime.h"
 
@@ -21,8 +22,11 @@
 typedef struct {
     mp_obj_base_t base;
     kmodel_t model; // model.bytes is NULL when none is loaded
-    dma_memory_t memory; // the model, then its main memory
+    dma_memory_t memory; // the model, or what load_streamed() says, and its main memory
     uint8_t *main_memory;
+    bool streamed; // layers are read from `source` when they are run
+    model_source_t source; // open as long as a streamed model is loaded
+    uint8_t *layer;
     bool has_output;
     bool has_region_layer;
     region_layer_t region_layer;
@@ -48,10 +52,10 @@ static void kpu_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t
         return;
     }
     const kmodel_t *model = &self->model;
-    mp_printf(print, "KPU(kmodel version %u, %u bytes, input %ux%ux%u, %u layers, %u outputs)",
-        (unsigned)model->facts.version, (unsigned)model->facts.size, (unsigned)model->input.channels,
-        (unsigned)model->input.height, (unsigned)model->input.width, (unsigned)model->facts.layers,
-        (unsigned)model->facts.outputs);
+    mp_printf(print, "KPU(kmodel version %u, %u bytes%s, input %ux%ux%u, %u layers, %u outputs)",
+        (unsigned)model->facts.version, (unsigned)model->facts.size, self->streamed ? " streamed" : "",
+        (unsigned)model->input.channels, (unsigned)model->input.height, (unsigned)model->input.width,
+        (unsigned)model->facts.layers, (unsigned)model->facts.outputs);
 }
 
 static void refuse_while_running(void) {
@@ -64,6 +68,12 @@ static void unload(kpu_obj_t *self) {
     dma_memory_free(&self->memory);
     self->model = (kmodel_t){0};
     self->has_output = false;
+    self->layer = NULL;
+    if (self->streamed) {
+        self->streamed = false;
+        model_source_close(&self->source);
+        self->source = (model_source_t){0};
+    }
 }
 
 NORETURN static void raise_model_error(const kmodel_error_t *error) {
@@ -92,28 +102,64 @@ static kmodel_facts_t judge(const model_source_t *source) {
     return facts;
 }
 
-static void load(kpu_obj_t *self, const model_source_t *source) {
-    kmodel_facts_t facts = judge(source);
+static size_t rounded_up(size_t size) {
+    return (size + KMODEL_ALIGNMENT - 1) & ~(size_t)(KMODEL_ALIGNMENT - 1);
+}
+
+static bool can_never_be_in_memory(const kmodel_facts_t *facts) {
+    gc_info_t info;
+    gc_info(&info);
+    return (uint64_t)facts->size + facts->main_memory > info.total;
+}
+
+static const uint8_t *fetch_layer(void *context, uint32_t at, uint32_t size) {
+    kpu_obj_t *self = context;
+    uint8_t *to = self->layer + at % KMODEL_ALIGNMENT;
+    model_source_read(&self->source, at, to, size);
+    return to;
+}
+
+// In memory are the model's table, its main memory, and one layer at a time.
+static void load_streamed(kpu_obj_t *self, const model_source_t *source, const kmodel_facts_t *facts) {
     kmodel_error_t error;
-    size_t main_at = (facts.size + KMODEL_ALIGNMENT - 1) & ~(size_t)(KMODEL_ALIGNMENT - 1);
-    dma_memory_new_raise(&self->memory, main_at + facts.main_memory, "the model");
-    model_source_read(source, 0, self->memory.bytes, facts.size);
-    if (!kmodel_load(&self->model, self->memory.bytes, facts.size, &error)) {
+    size_t main_at = rounded_up(facts->table_size), layer_at = main_at + rounded_up(facts->main_memory);
+    dma_memory_new_raise(
+        &self->memory, layer_at + KMODEL_ALIGNMENT + facts->largest_layer, "the model's largest layer and its work");
+    model_source_read(source, 0, self->memory.bytes, facts->table_size);
+    self->source = *source;
+    self->layer = self->memory.bytes + layer_at;
+    kmodel_store_t store = {self, fetch_layer};
+    if (!kmodel_load_stored(&self->model, self->memory.bytes, facts->size, &store, &error)) {
+        raise_model_error(&error);
+    }
+    self->main_memory = self->memory.bytes + main_at;
+    self->streamed = true;
+}
+
+static void load_whole(kpu_obj_t *self, const model_source_t *source, const kmodel_facts_t *facts) {
+    kmodel_error_t error;
+    size_t main_at = rounded_up(facts->size);
+    dma_memory_new_raise(&self->memory, main_at + facts->main_memory, "the model (unless streamed=True)");
+    model_source_read(source, 0, self->memory.bytes, facts->size);
+    if (!kmodel_load(&self->model, self->memory.bytes, facts->size, &error)) {
         raise_model_error(&error);
     }
     self->main_memory = self->memory.bytes + main_at;
 }
 
-// load_kmodel(path) or load_kmodel(offset, size)
+// load_kmodel(path) or load_kmodel(offset, size). `streamed`: read each layer only when it is run; None does so with a
+// model that memory could never hold.
 static mp_obj_t kpu_load_kmodel(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_path, ARG_size };
+    enum { ARG_path, ARG_size, ARG_streamed };
     static const mp_arg_t allowed_args[] = {
         {MP_QSTR_path, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
         {MP_QSTR_size, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        {MP_QSTR_streamed, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     kpu_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
+    mp_obj_t streamed = args[ARG_streamed].u_obj;
     refuse_while_running();
     model_source_t source = model_source_open(args[ARG_path].u_obj, args[ARG_size].u_obj);
     unload(self);
@@ -123,9 +169,13 @@ static mp_obj_t kpu_load_kmodel(size_t n_args, const mp_obj_t *pos_args, mp_map_
         model_source_close(&source);
         nlr_jump(nlr.ret_val);
     }
-    load(self, &source);
+    kmodel_facts_t facts = judge(&source);
+    bool stays = streamed == mp_const_none ? can_never_be_in_memory(&facts) : mp_obj_is_true(streamed);
+    (stays ? load_streamed : load_whole)(self, &source, &facts);
     nlr_pop();
-    model_source_close(&source);
+    if (!stays) {
+        model_source_close(&source);
+    }
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(kpu_load_kmodel_obj, 1, kpu_load_kmodel);
@@ -194,9 +244,12 @@ static mp_obj_t normalised(const float *values, uint32_t count) {
 
 static void run(kpu_obj_t *self, mp_obj_t input) {
     dma_memory_t memory;
+    kmodel_error_t error;
     const uint8_t *planes = net_input_find(&self->model, input, &memory);
     self->has_output = false;
-    kpu_backend_run(&self->model, self->main_memory, planes);
+    if (!kpu_backend_run(&self->model, self->main_memory, planes, &error)) {
+        raise_model_error(&error);
+    }
     self->has_output = true;
     dma_memory_free(&memory);
 }

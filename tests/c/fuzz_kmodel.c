@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         software = software_kpu_new();
     }
     kmodel_error_t error;
-    exercise(software, bytes, size, MEMORY, &error);
+    exercise_t result = exercise(software, bytes, size, MEMORY, &error);
+    exercise_stored(software, bytes, size, MEMORY, result);
     return 0;
 }

@@ -15,6 +15,8 @@
 
 #define MEMORY (16u << 20)
 #define SECONDS (20)
+// What is larger is not also taken from a store at each mutation, as copying its layers takes so long.
+#define STORED_UP_TO (64u << 10)
 
 void __sanitizer_set_death_callback(void (*callback)(void));
 
@@ -37,7 +39,11 @@ static size_t counts[3];
 static void attempt(software_kpu_t *software, const uint8_t *bytes, size_t size) {
     kmodel_error_t error;
     alarm(SECONDS);
-    counts[exercise(software, bytes, size, MEMORY, &error)]++;
+    exercise_t result = exercise(software, bytes, size, MEMORY, &error);
+    if (size <= STORED_UP_TO) {
+        exercise_stored(software, bytes, size, MEMORY, result);
+    }
+    counts[result]++;
     alarm(0);
 }
 
@@ -45,6 +51,7 @@ static int run(software_kpu_t *software, const uint8_t *bytes, size_t size) {
     kmodel_error_t error;
     char text[256];
     exercise_t result = exercise(software, bytes, size, MEMORY, &error);
+    exercise_stored(software, bytes, size, MEMORY, result);
     if (result == EXERCISE_REFUSED) {
         kmodel_describe(&error, text, sizeof(text));
         puts(text);

@@ -42,6 +42,7 @@ class Facts(c.Structure):
         ("table_size", c.c_uint32),
         ("size", c.c_uint32),
         ("padding", c.c_uint32),
+        ("largest_layer", c.c_uint32),
     )
 
 
@@ -53,9 +54,17 @@ class Layout(c.Structure):
     _fields_ = (("group", c.c_uint32), ("pitch", c.c_uint32), ("lines", c.c_uint32))
 
 
+FETCH = c.CFUNCTYPE(c.c_void_p, c.c_void_p, c.c_uint32, c.c_uint32)
+
+
+class Store(c.Structure):
+    _fields_ = (("context", c.c_void_p), ("fetch", FETCH))
+
+
 class Model(c.Structure):
     _fields_ = (
         ("bytes", c.c_void_p),
+        ("store", Store),
         ("facts", Facts),
         ("input", Shape),
         ("float_input", c.c_bool),
@@ -115,7 +124,8 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self.library = c.CDLL(str(self.path))
-        for name in ("kmodel_load", "kmodel_output", "kmodel_run", "kmodel_read_header", "kmodel_read_table"):
+        for name in ("load", "load_stored", "output", "run", "read_header", "read_table"):
+            name = f"kmodel_{name}"
             getattr(self.library, name).restype = c.c_bool
         self.library.kmodel_layer_name.restype = c.c_char_p
 

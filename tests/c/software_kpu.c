@@ -73,7 +73,6 @@ software_kpu_t *software_kpu_new(void) {
             free(software);
             return NULL;
         }
-        memset(software->kpu.ram, 0, KMODEL_KPU_RAM_SIZE);
     }
     return software;
 }
@@ -110,6 +109,7 @@ static void run(software_kpu_t *software, const kmodel_t *model, kmodel_error_t 
     uint8_t *input = malloc(size), *main_memory = allocate(model->facts.main_memory);
     memset(input, 1, size);
     memset(main_memory, 0, model->facts.main_memory);
+    memset(software->kpu.ram, 0, KMODEL_KPU_RAM_SIZE);
     if (!kmodel_run(model, &software->kpu, main_memory, input, error)) {
         abort();
     }
@@ -121,22 +121,71 @@ static void run(software_kpu_t *software, const kmodel_t *model, kmodel_error_t 
     free(main_memory);
 }
 
+// A model in a store, of which one layer at a time is in memory, in a block that is no larger.
+typedef struct {
+    const uint8_t *bytes;
+    size_t size;
+    uint8_t *block;
+} shelf_t;
+
+static const uint8_t *fetch(void *context, uint32_t at, uint32_t size) {
+    shelf_t *shelf = context;
+    if (at > shelf->size || size > shelf->size - at) {
+        abort();
+    }
+    free(shelf->block);
+    shelf->block = allocate(at % KMODEL_ALIGNMENT + size);
+    memcpy(shelf->block + at % KMODEL_ALIGNMENT, shelf->bytes + at, size);
+    return shelf->block + at % KMODEL_ALIGNMENT;
+}
+
+static exercise_t conclude(
+    software_kpu_t *software, const kmodel_t *model, bool loaded, size_t memory, kmodel_error_t *error) {
+    if (!loaded) {
+        check_description(error);
+        return EXERCISE_REFUSED;
+    }
+    if (model->facts.main_memory > memory) {
+        return EXERCISE_TOO_LARGE;
+    }
+    run(software, model, error);
+    return EXERCISE_RAN;
+}
+
 exercise_t exercise(software_kpu_t *software, const uint8_t *bytes, size_t size, size_t memory, kmodel_error_t *error) {
     uint8_t *image = allocate(size);
     memcpy(image, bytes, size);
     kmodel_t model;
-    exercise_t result = EXERCISE_RAN;
-    if (!kmodel_load(&model, image, size, error)) {
-        check_description(error);
-        result = EXERCISE_REFUSED;
-    } else if (model.facts.main_memory > memory) {
-        result = EXERCISE_TOO_LARGE;
-    } else {
-        run(software, &model, error);
-    }
+    software->seen = 0;
+    bool loaded = kmodel_load(&model, image, size, error);
+    exercise_t result = conclude(software, &model, loaded, memory, error);
     if (memcmp(image, bytes, size) != 0) {
         abort();
     }
     free(image);
     return result;
+}
+
+void exercise_stored(
+    software_kpu_t *software, const uint8_t *bytes, size_t size, size_t memory, exercise_t in_memory) {
+    kmodel_facts_t facts;
+    kmodel_error_t error;
+    kmodel_t model;
+    if (size < KMODEL_HEADER_SIZE || !kmodel_read_header(bytes, size, &facts, &error)) {
+        return;
+    }
+    shelf_t shelf = {bytes, size, NULL};
+    uint8_t *table = allocate(facts.table_size);
+    memcpy(table, bytes, facts.table_size);
+    uint64_t before = software->seen;
+    software->seen = 0;
+    bool loaded = kmodel_load_stored(&model, table, size, &(kmodel_store_t){&shelf, fetch}, &error);
+    exercise_t stored = conclude(software, &model, loaded, memory, &error);
+    if (stored == EXERCISE_REFUSED ? in_memory != stored && strstr(error.what, "as a whole") == NULL
+                                   : in_memory != stored || (stored == EXERCISE_RAN && software->seen != before)) {
+        fprintf(stderr, "from a store another end: %d, in memory %d\n", stored, in_memory);
+        abort();
+    }
+    free(shelf.block);
+    free(table);
 }

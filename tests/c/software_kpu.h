@@ -20,4 +20,9 @@ typedef enum { EXERCISE_REFUSED, EXERCISE_TOO_LARGE, EXERCISE_RAN } exercise_t;
 // holds what refused it. Ends the program when an error's description is not as it should be.
 exercise_t exercise(software_kpu_t *software, const uint8_t *bytes, size_t size, size_t memory, kmodel_error_t *error);
 
+// The same from a store. Ends the program unless it comes to the same as `in_memory`, the result of exercise() just
+// before, or is refused because a layer uses what lies outside of it.
+void exercise_stored(
+    software_kpu_t *software, const uint8_t *bytes, size_t size, size_t memory, exercise_t in_memory);
+
 #endif // SOFTWARE_KPU_H

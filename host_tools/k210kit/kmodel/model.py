@@ -93,11 +93,14 @@ class Layer:
 class Model:
     """A kmodel that has been judged: running it leaves neither memory.
 
-    `input` is bytes 0 to 255 of shape (channels, height, width), or floats of shape (n,). `size` is that of the file.
+    `input` is bytes 0 to 255 of shape (channels, height, width), or floats of shape (n,). `size` is that of the file,
+    `table_size` of what stands before the layers, `largest_layer` of the largest of them.
     """
 
     version: int
     size: int
+    table_size: int
+    largest_layer: int
     eight_bit: bool
     main_memory: int
     input: Place
@@ -113,3 +116,8 @@ class Model:
     def board_memory(self) -> int:
         """Bytes of the board's memory that the loaded model needs: its own and its main memory."""
         return self.size + self.main_memory
+
+    @property
+    def streamed_memory(self) -> int:
+        """Bytes that it needs when its layers come into memory one at a time."""
+        return self.table_size + self.largest_layer + self.main_memory

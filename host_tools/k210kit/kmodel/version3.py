@@ -43,7 +43,7 @@ def read(data: bytes) -> Model:
             f"the model needs {main_memory:,} bytes of main memory, more than the {SRAM_SIZE:,} of the chip"
         )
     headers = HEADER.size + PAIR.size * output_count
-    start = headers + PAIR.size * count
+    start = table_size = headers + PAIR.size * count
     _complete(data, start)
     table = list(PAIR.iter_unpack(data[headers:start]))
     for number, (kind, _) in enumerate(table):
@@ -66,7 +66,17 @@ def read(data: bytes) -> Model:
             file.written.setdefault(steps[0].inputs[0].address, steps[0].inputs[0])
         start += body
     outputs = tuple(_output(file, i, *pair) for i, pair in enumerate(PAIR.iter_unpack(data[HEADER.size : headers])))
-    return Model(VERSION, len(file.data), file.eight_bit, main_memory, _input(steps[0]), outputs, tuple(steps))
+    return Model(
+        VERSION,
+        size=len(file.data),
+        table_size=table_size,
+        largest_layer=max(body for _, body in table),
+        eight_bit=file.eight_bit,
+        main_memory=main_memory,
+        input=_input(steps[0]),
+        outputs=outputs,
+        layers=tuple(steps),
+    )
 
 
 def _complete(data: bytes, size: int) -> None:
