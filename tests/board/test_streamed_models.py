@@ -81,9 +81,7 @@ def error_of(board: Board, code: str) -> str:
     return run_script(board, script.encode(), 120).strip()
 
 
-@pytest.mark.parametrize(
-    "place", [f"{LARGE_AT}, {{size}}", pytest.param("'/sd/large.kmodel'", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("place", [f"{LARGE_AT}, {{size}}", pytest.param("'/sd/large.kmodel'", marks=pytest.mark.slow)])
 def test_a_model_larger_than_memory(board: Board, large: tuple[bytes, np.ndarray], place: str) -> None:
     """Nothing has to be asked for, and the floats are those of the host's runtime."""
     data, pixels = large

@@ -17,6 +17,7 @@ from k210kit.board.kpu.layout import pack
 Bytes = npt.NDArray[np.uint8]
 
 ALIGNMENT = 256
+HEADER_SIZE = 28
 RAM_SIZE = 2 << 20
 OK, ERASED, NOT_A_KMODEL, TRUNCATED, UNSUPPORTED_VERSION, UNSUPPORTED_LAYER, INVALID, STOPPED = range(8)
 
@@ -149,6 +150,33 @@ class Runtime:
             raise self.fail(error)
         return Loaded(self, image, model)
 
+    def load_stored(self, data: bytearray) -> Loaded:
+        """Judge a model that stays in `data`, which may be changed, or cut. Raises KmodelError."""
+        model, error, facts = Model(), Error(), Facts()
+        header = c.create_string_buffer(bytes(data[:HEADER_SIZE]))
+        if not self.library.kmodel_read_header(header, c.c_size_t(len(data)), c.byref(facts), c.byref(error)):
+            raise self.fail(error)
+        table = aligned(facts.table_size)
+        table[:] = np.frombuffer(data, np.uint8)[: facts.table_size]
+        fetched: list[Bytes] = []
+
+        def fetch(_context: object, at: int, size: int) -> int:
+            assert size <= model.facts.largest_layer
+            if at + size > len(data):
+                return 0
+            block = aligned(at % ALIGNMENT + size)[at % ALIGNMENT :]
+            block[:] = np.frombuffer(bytes(data[at : at + size]), np.uint8)
+            fetched[:] = [block]
+            return block.ctypes.data
+
+        store = Store(None, FETCH(fetch))
+        address = c.c_void_p(table.ctypes.data)
+        if not self.library.kmodel_load_stored(
+            c.byref(model), address, c.c_size_t(len(data)), c.byref(store), c.byref(error)
+        ):  # fmt: skip
+            raise self.fail(error)
+        return Loaded(self, table, model, store=store)
+
 
 @dataclass
 class Loaded:
@@ -164,6 +192,7 @@ class Loaded:
     main_memory: Bytes = field(init=False)
     layers: dict[int, Bytes] = field(default_factory=dict)
     before_layer: Callable[[int, int], bool] = lambda _layer, _type: True
+    store: Store | None = None
 
     def __post_init__(self) -> None:
         self.ram = np.zeros(RAM_SIZE, np.uint8)

@@ -166,8 +166,7 @@ exercise_t exercise(software_kpu_t *software, const uint8_t *bytes, size_t size,
     return result;
 }
 
-void exercise_stored(
-    software_kpu_t *software, const uint8_t *bytes, size_t size, size_t memory, exercise_t in_memory) {
+void exercise_stored(software_kpu_t *software, const uint8_t *bytes, size_t size, size_t memory, exercise_t in_memory) {
     kmodel_facts_t facts;
     kmodel_error_t error;
     kmodel_t model;

@@ -22,7 +22,6 @@ exercise_t exercise(software_kpu_t *software, const uint8_t *bytes, size_t size,
 
 // The same from a store. Ends the program unless it comes to the same as `in_memory`, the result of exercise() just
 // before, or is refused because a layer uses what lies outside of it.
-void exercise_stored(
-    software_kpu_t *software, const uint8_t *bytes, size_t size, size_t memory, exercise_t in_memory);
+void exercise_stored(software_kpu_t *software, const uint8_t *bytes, size_t size, size_t memory, exercise_t in_memory);
 
 #endif // SOFTWARE_KPU_H

@@ -67,6 +67,7 @@ def test_info_of_a_published_model(k210: Run) -> None:
         "layers                31, 30 on the KPU",
         "multiply-accumulates  456,458,240",
         "memory on the board   1,586,936 bytes: model 1,536,936 + main memory 50,000 (of 6,291,456 for all)",
+        "memory when streamed  583,276 bytes: one layer at a time from flash or card, at each run",
         "time on the KPU       about 26.1 ms at 400 MHz",
     ):
         assert line in out.splitlines()

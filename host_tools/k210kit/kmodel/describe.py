@@ -91,6 +91,9 @@ def facts(model: Model) -> list[tuple[str, str]]:
             f"{model.board_memory:,} bytes: model {model.size:,} + main memory {model.main_memory:,} "
             f"(of {SRAM_SIZE:,} for all)",
         ),
-        ("memory when streamed", f"{model.streamed_memory:,} bytes: one layer at a time from flash or card, at each run"),
+        (
+            "memory when streamed",
+            f"{model.streamed_memory:,} bytes: one layer at a time from flash or card, at each run",
+        ),
         ("time on the KPU", f"about {total.seconds * 1e3:.1f} ms at {KPU_HZ // 1_000_000} MHz"),
     ]
