@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import compiler, firmware, flashing, frame, interpreter, kmodel, programs, storage
+from benchmarks import compiler, firmware, flashing, frame, interpreter, kmodel, programs, storage, streaming
 from k210kit.board import Board
 from k210kit.board.core.clock import PS_PER_SECOND
 
@@ -166,6 +166,7 @@ def main() -> None:
     put("flashing", flashing.table())
     put("kmodel", table(kmodel.measure()))
     put("frame", frame.table())
+    put("streaming", streaming.table())
     put("compiler", compiler.table())
 
 

@@ -116,6 +116,11 @@ bool kmodel_load(kmodel_t *model, const uint8_t *bytes, size_t size, kmodel_erro
 bool kmodel_load_stored(
     kmodel_t *model, const uint8_t *table, size_t size, const kmodel_store_t *store, kmodel_error_t *error);
 
+// Of a model in a store, how many bytes from its first may stay in memory: the table, and as many whole layers as fit
+// into `room` bytes with the largest of those after them, whose size is in `largest_other` then. `table` is as above,
+// `facts` are from kmodel_read_table().
+uint32_t kmodel_resident(const uint8_t *table, const kmodel_facts_t *facts, uint32_t room, uint32_t *largest_other);
+
 // Where output `index` lies in the main memory, and its size in bytes (floats unless the model ends in
 // quantized data). False when there is no such output.
 bool kmodel_output(const kmodel_t *model, uint32_t index, uint32_t *address, uint32_t *size);

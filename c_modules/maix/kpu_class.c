@@ -3,30 +3,23 @@
 #include <math.h>
 #include <string.h>
 
-#include "py/gc.h"
 #include "py/mperrno.h"
 #include "py/runtime.h"
 
-#include "dma_memory.h"
 #include "k210_flash.h"
 #include "kpu_backend.h"
 #include "kpu_class.h"
+#include "loaded_model.h"
 #include "model_source.h"
 #include "net_input.h"
 #include "plate_layer.h"
 #include "region_layer.h"
 
-#define ERROR_TEXT_SIZE (160)
 #define MOST_FEATURES (256)
 
 typedef struct {
     mp_obj_base_t base;
-    kmodel_t model; // model.bytes is NULL when none is loaded
-    dma_memory_t memory; // the model, or what load_streamed() says, and its main memory
-    uint8_t *main_memory;
-    bool streamed; // layers are read from `source` when they are run
-    model_source_t source; // open as long as a streamed model is loaded
-    uint8_t *layer;
+    loaded_model_t loaded;
     bool has_output;
     bool has_region_layer;
     region_layer_t region_layer;
@@ -47,15 +40,19 @@ static mp_obj_t kpu_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_
 static void kpu_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
     (void)kind;
     kpu_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    if (self->model.bytes == NULL) {
+    if (self->loaded.model.bytes == NULL) {
         mp_printf(print, "KPU(no model)");
         return;
     }
-    const kmodel_t *model = &self->model;
-    mp_printf(print, "KPU(kmodel version %u, %u bytes%s, input %ux%ux%u, %u layers, %u outputs)",
-        (unsigned)model->facts.version, (unsigned)model->facts.size, self->streamed ? " streamed" : "",
-        (unsigned)model->input.channels, (unsigned)model->input.height, (unsigned)model->input.width,
-        (unsigned)model->facts.layers, (unsigned)model->facts.outputs);
+    const kmodel_t *model = &self->loaded.model;
+    unsigned streamed = (unsigned)(model->facts.size - self->loaded.resident);
+    mp_printf(print, "KPU(kmodel version %u, %u bytes, ", (unsigned)model->facts.version, (unsigned)model->facts.size);
+    if (streamed != 0) {
+        mp_printf(print, "%u of them streamed, ", streamed);
+    }
+    mp_printf(print, "input %ux%ux%u, %u layers, %u outputs)", (unsigned)model->input.channels,
+        (unsigned)model->input.height, (unsigned)model->input.width, (unsigned)model->facts.layers,
+        (unsigned)model->facts.outputs);
 }
 
 static void refuse_while_running(void) {
@@ -65,90 +62,11 @@ static void refuse_while_running(void) {
 }
 
 static void unload(kpu_obj_t *self) {
-    dma_memory_free(&self->memory);
-    self->model = (kmodel_t){0};
     self->has_output = false;
-    self->layer = NULL;
-    if (self->streamed) {
-        self->streamed = false;
-        model_source_close(&self->source);
-        self->source = (model_source_t){0};
-    }
+    loaded_model_unload(&self->loaded);
 }
 
-NORETURN static void raise_model_error(const kmodel_error_t *error) {
-    char text[ERROR_TEXT_SIZE];
-    kmodel_describe(error, text, sizeof(text));
-    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s"), text);
-}
-
-// Judges the beginning of the file before room is made for the whole.
-static kmodel_facts_t judge(const model_source_t *source) {
-    kmodel_facts_t facts;
-    kmodel_error_t error;
-    uint8_t header[KMODEL_HEADER_SIZE];
-    memset(header, 0, sizeof(header));
-    model_source_read(source, 0, header, MIN(source->size, sizeof(header)));
-    if (!kmodel_read_header(header, source->size, &facts, &error)) {
-        raise_model_error(&error);
-    }
-    uint8_t *table = m_new(uint8_t, facts.table_size);
-    model_source_read(source, 0, table, facts.table_size);
-    bool fits = kmodel_read_table(table, source->size, &facts, &error);
-    m_del(uint8_t, table, facts.table_size);
-    if (!fits) {
-        raise_model_error(&error);
-    }
-    return facts;
-}
-
-static size_t rounded_up(size_t size) {
-    return (size + KMODEL_ALIGNMENT - 1) & ~(size_t)(KMODEL_ALIGNMENT - 1);
-}
-
-static bool can_never_be_in_memory(const kmodel_facts_t *facts) {
-    gc_info_t info;
-    gc_info(&info);
-    return (uint64_t)facts->size + facts->main_memory > info.total;
-}
-
-static const uint8_t *fetch_layer(void *context, uint32_t at, uint32_t size) {
-    kpu_obj_t *self = context;
-    uint8_t *to = self->layer + at % KMODEL_ALIGNMENT;
-    model_source_read(&self->source, at, to, size);
-    return to;
-}
-
-// In memory are the model's table, its main memory, and one layer at a time.
-static void load_streamed(kpu_obj_t *self, const model_source_t *source, const kmodel_facts_t *facts) {
-    kmodel_error_t error;
-    size_t main_at = rounded_up(facts->table_size), layer_at = main_at + rounded_up(facts->main_memory);
-    dma_memory_new_raise(
-        &self->memory, layer_at + KMODEL_ALIGNMENT + facts->largest_layer, "the model's largest layer and its work");
-    model_source_read(source, 0, self->memory.bytes, facts->table_size);
-    self->source = *source;
-    self->layer = self->memory.bytes + layer_at;
-    kmodel_store_t store = {self, fetch_layer};
-    if (!kmodel_load_stored(&self->model, self->memory.bytes, facts->size, &store, &error)) {
-        raise_model_error(&error);
-    }
-    self->main_memory = self->memory.bytes + main_at;
-    self->streamed = true;
-}
-
-static void load_whole(kpu_obj_t *self, const model_source_t *source, const kmodel_facts_t *facts) {
-    kmodel_error_t error;
-    size_t main_at = rounded_up(facts->size);
-    dma_memory_new_raise(&self->memory, main_at + facts->main_memory, "the model (unless streamed=True)");
-    model_source_read(source, 0, self->memory.bytes, facts->size);
-    if (!kmodel_load(&self->model, self->memory.bytes, facts->size, &error)) {
-        raise_model_error(&error);
-    }
-    self->main_memory = self->memory.bytes + main_at;
-}
-
-// load_kmodel(path) or load_kmodel(offset, size). `streamed`: read each layer only when it is run; None does so with a
-// model that memory could never hold.
+// load_kmodel(path, streamed=None) or load_kmodel(offset, size, streamed=None)
 static mp_obj_t kpu_load_kmodel(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_path, ARG_size, ARG_streamed };
     static const mp_arg_t allowed_args[] = {
@@ -159,23 +77,9 @@ static mp_obj_t kpu_load_kmodel(size_t n_args, const mp_obj_t *pos_args, mp_map_
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     kpu_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
-    mp_obj_t streamed = args[ARG_streamed].u_obj;
     refuse_while_running();
-    model_source_t source = model_source_open(args[ARG_path].u_obj, args[ARG_size].u_obj);
-    unload(self);
-    nlr_buf_t nlr;
-    if (nlr_push(&nlr) != 0) {
-        unload(self);
-        model_source_close(&source);
-        nlr_jump(nlr.ret_val);
-    }
-    kmodel_facts_t facts = judge(&source);
-    bool stays = streamed == mp_const_none ? can_never_be_in_memory(&facts) : mp_obj_is_true(streamed);
-    (stays ? load_streamed : load_whole)(self, &source, &facts);
-    nlr_pop();
-    if (!stays) {
-        model_source_close(&source);
-    }
+    self->has_output = false;
+    loaded_model_load(&self->loaded, args[ARG_path].u_obj, args[ARG_size].u_obj, args[ARG_streamed].u_obj);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(kpu_load_kmodel_obj, 1, kpu_load_kmodel);
@@ -198,7 +102,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(kpu_deinit_obj, kpu_deinit);
 // ---- Running it
 
 static void need_model(const kpu_obj_t *self) {
-    if (self->model.bytes == NULL) {
+    if (self->loaded.model.bytes == NULL) {
         mp_raise_ValueError(MP_ERROR_TEXT("no model is loaded: call load_kmodel() first"));
     }
 }
@@ -210,9 +114,9 @@ static const float *output_of(const kpu_obj_t *self, uint32_t *count) {
     if (!self->has_output) {
         mp_raise_ValueError(MP_ERROR_TEXT("the model has not run: call run_with_output() first"));
     }
-    kmodel_output(&self->model, 0, &address, &size);
+    kmodel_output(&self->loaded.model, 0, &address, &size);
     *count = size / sizeof(float);
-    return (const float *)(self->main_memory + address);
+    return (const float *)(self->loaded.main_memory + address);
 }
 
 static mp_obj_t list_of(const float *values, uint32_t count) {
@@ -245,10 +149,10 @@ static mp_obj_t normalised(const float *values, uint32_t count) {
 static void run(kpu_obj_t *self, mp_obj_t input) {
     dma_memory_t memory;
     kmodel_error_t error;
-    const uint8_t *planes = net_input_find(&self->model, input, &memory);
+    const uint8_t *planes = net_input_find(&self->loaded.model, input, &memory);
     self->has_output = false;
-    if (!kpu_backend_run(&self->model, self->main_memory, planes, &error)) {
-        raise_model_error(&error);
+    if (!kpu_backend_run(&self->loaded.model, self->loaded.main_memory, planes, &error)) {
+        loaded_model_raise(&error);
     }
     self->has_output = true;
     dma_memory_free(&memory);
@@ -312,10 +216,10 @@ static float *anchors_of(mp_obj_t sequence, uint32_t anchor_count) {
 
 static void check_grid(const kpu_obj_t *self, const region_layer_t *layer) {
     uint32_t address, size;
-    if (self->model.bytes == NULL) {
+    if (self->loaded.model.bytes == NULL) {
         return;
     }
-    kmodel_output(&self->model, 0, &address, &size);
+    kmodel_output(&self->loaded.model, 0, &address, &size);
     if (region_layer_output_count(layer) * sizeof(float) != size) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT(

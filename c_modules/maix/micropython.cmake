@@ -4,6 +4,7 @@ target_sources(
   usermod_maix
   INTERFACE ${CMAKE_CURRENT_LIST_DIR}/kpu_backend.c
             ${CMAKE_CURRENT_LIST_DIR}/kpu_class.c
+            ${CMAKE_CURRENT_LIST_DIR}/loaded_model.c
             ${CMAKE_CURRENT_LIST_DIR}/model_source.c
             ${CMAKE_CURRENT_LIST_DIR}/modmaix.c
             ${CMAKE_CURRENT_LIST_DIR}/net_input.c

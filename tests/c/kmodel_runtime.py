@@ -150,6 +150,11 @@ class Runtime:
             raise self.fail(error)
         return Loaded(self, image, model)
 
+    def resident(self, data: bytes, facts: Facts, room: int) -> tuple[int, int]:
+        """How much of a model may stay in memory, and the largest of the other layers."""
+        other = c.c_uint32()
+        return self.library.kmodel_resident(data, c.byref(facts), c.c_uint32(room), c.byref(other)), other.value
+
     def load_stored(self, data: bytearray) -> Loaded:
         """Judge a model that stays in `data`, which may be changed, or cut. Raises KmodelError."""
         model, error, facts = Model(), Error(), Facts()

@@ -34,6 +34,21 @@ def test_every_layer_type_as_in_memory(runtime: Runtime, name: str) -> None:
     assert stored.ranges == whole.ranges
 
 
+@pytest.mark.parametrize("name", ["outputs", "padding", "softmax"])
+def test_what_may_stay_in_memory(runtime: Runtime, name: str) -> None:
+    """For every room: the most layers, from the first, that leave room for the largest of the others."""
+    data = SMALL[name]
+    facts = runtime.load(data).model.facts
+    table = np.frombuffer(data[facts.table_size - 8 * facts.layers : facts.table_size], "<u4").reshape(-1, 2)
+    sizes = [int(size) for size in table[:, 1]]
+    ends = [facts.table_size + sum(sizes[:count]) for count in range(len(sizes) + 1)]
+    others = [max(sizes[count:], default=0) for count in range(len(sizes) + 1)]
+    assert len(sizes) > 1 and ends[-1] == len(data)
+    for room in range(0, len(data) + 10, 4):
+        fits = [count for count in range(len(ends)) if ends[count] + others[count] <= room] or [0]
+        assert runtime.resident(data, facts, room) == (ends[fits[-1]], others[fits[-1]])
+
+
 def test_a_layer_that_uses_another_is_refused(runtime: Runtime) -> None:
     """No layer fetched alone can run so; in memory as a whole the model does."""
     at = TWO_LAYERS.index((1 << 8).to_bytes(8, "little") * 16)

@@ -26,6 +26,7 @@ VECTORS = SHARED / "kmodel_v5"
 NAMES = sorted(path.name for path in VECTORS.glob("*/")) if VECTORS.exists() else []
 UNIT = Options(std=(255.0,))
 """The networks here take numbers from 0 to 1."""
+PORTIONS = Options(std=(255.0,), largest_layer=1024)
 LEAST = 20.0
 """Decibels that bytes allow in any small network; 30 to 50 are usual."""
 
@@ -117,9 +118,9 @@ def bound(b: Builder) -> float:
     return min(LEAST, noise(*(np.stack(each).astype(np.float64) for each in values)) - 1)
 
 
-def too_noisy(seed: int) -> tuple[float, float] | None:
+def too_noisy(seed: int, options: Options = UNIT) -> tuple[float, float] | None:
     """Ratio and bound of a network that is below it."""
-    found = min(compiled_noise(random_network(seed)))
+    found = min(compiled_noise(random_network(seed), options=options))
     if found >= LEAST or found >= (least := bound(random_network(seed))):
         return None
     return found, least
@@ -128,6 +129,12 @@ def too_noisy(seed: int) -> tuple[float, float] | None:
 @pytest.mark.parametrize("seed", range(100))
 def test_random_networks(seed: int) -> None:
     assert too_noisy(seed) is None
+
+
+@pytest.mark.parametrize("seed", range(0, 100, 4))
+def test_random_networks_in_portions(seed: int) -> None:
+    """Several layers for some channels each, in place of those with more than a kilobyte of weights."""
+    assert too_noisy(seed, PORTIONS) is None
 
 
 @pytest.mark.slow
@@ -323,8 +330,36 @@ def test_more_than_the_kpu_takes() -> None:
     assert "1024 channels of 256 rows" in refusal(lambda b: b.conv(4), (3, 300, 64))
     text = refusal(lambda b: (b.conv(1100, 1, 4, (0, 0, 0, 0)), b.conv(4, 1)), (3, 32, 32))
     assert "1100x8x8" in text and "node_conv0" in text
-    text = refusal(lambda b: (b.conv(1000, 1, 4, (0, 0, 0, 0)), b.conv(1000)), (3, 32, 32))
+    options = Options(std=(255.0,), largest_layer=1 << 24)
+    text = refusal(lambda b: (b.conv(1000, 1, 4, (0, 0, 0, 0)), b.conv(1000)), (3, 32, 32), options)
     assert "9,000,000 bytes of weights" in text and "node_conv1" in text
+
+
+@pytest.mark.parametrize("width", [8, 24, 40])
+@pytest.mark.parametrize("outputs", [16, 44, 100])
+def test_a_layer_in_portions(width: int, outputs: int) -> None:
+    """As good as in one piece, but for luck; the places in memory, for the KPU and for the processor, are the same."""
+    b = Builder(5, (3, 7, width))
+    b.conv(32)
+    b.function("Relu")
+    first = b.conv(outputs)
+    b.function("Relu")
+    b.plus(first)
+    b.conv(outputs, 1)
+    in_portions, whole = compiled_noise(b, first, b.value, options=PORTIONS), compiled_noise(b, first, b.value)
+    assert np.all(np.subtract(in_portions, whole) > -1), (in_portions, whole)
+    model = read(compile_model(b.build(first, b.value), b.pictures(6), PORTIONS).data)
+    sizes = [layer.outputs[0].shape[0] for layer in model.layers if layer.macs]
+    assert len(sizes) > 5 and all(layer.parameters < 4096 for layer in model.layers)
+
+
+def test_a_layer_larger_than_the_kpu_loads() -> None:
+    """9 MB of weights."""
+    b = Builder(1, (3, 32, 32))
+    b.conv(1000, 1, 4, (0, 0, 0, 0))
+    b.function("Relu")
+    b.conv(1000)
+    assert min(compiled_noise(b)) > 33
 
 
 def test_no_room_in_kpu_ram() -> None:

@@ -31,6 +31,14 @@ REPORTED = 4
 @click.option("--ranges", type=click.Choice(("minmax", "percentile", "mse", "kl")), default="minmax", show_default=True)
 @click.option("--no-bias-correction", is_flag=True, help="Leave biases as they are.")
 @click.option("--equalize", is_flag=True, help="Make channels alike by sharing scales between layers.")
+@click.option(
+    "--largest-layer",
+    metavar="BYTES",
+    type=int,
+    default=1 << 18,
+    show_default=True,
+    help="Of weights; larger layers become several, so that a streamed model needs less memory.",
+)
 @click.option("--report", metavar="FILE.html", help="Write a page about every layer.")
 def command(model: str, calibrate: str, out: str | None, report: str | None, **options: Any) -> None:
     """Compile an ONNX network to a kernel model of version 3.
@@ -62,7 +70,7 @@ def _compile(source: str, calibrate: str, target: Path, report: str | None, opti
         options["std"] = str(1 / options["scale"])
     chosen = Options(
         _numbers("--mean", options["mean"]), _numbers("--std", options["std"]), options["swap_rb"], options["ranges"],
-        not options["no_bias_correction"], options["equalize"],
+        not options["no_bias_correction"], options["equalize"], options["largest_layer"],
     )  # fmt: skip
     compiled = compile_model(network, pictures, chosen)
     model = read(compiled.data)

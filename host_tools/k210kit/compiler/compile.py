@@ -20,6 +20,7 @@ from k210kit.compiler.tiling import in_bands
 from k210kit.errors import K210Error
 
 METHODS = ("minmax", "percentile", "mse", "kl")
+LEAST_LAYER = 1024
 MARGIN = 1.03
 """Other pictures reach a little further than those that were seen."""
 
@@ -31,7 +32,8 @@ class Options:
     `swap_rb`: its first channel is blue. `ranges` is how a value's range is chosen out of what calibration has seen:
     all of it and a little more, all but the outer 0.01 %, what gives the least squared error, or the least divergence.
     `correct_bias` makes good in the biases what rounding the weights adds. `equalize` shares scales between
-    neighbouring convolutions so that channels are alike.
+    neighbouring convolutions so that channels are alike. Layers of more than `largest_layer` bytes of weights become
+    several, each for some channels: a streamed model needs memory for its largest.
     """
 
     mean: tuple[float, ...] = (0.0,)
@@ -40,12 +42,15 @@ class Options:
     ranges: str = "minmax"
     correct_bias: bool = True
     equalize: bool = False
+    largest_layer: int = 1 << 18
 
     def __post_init__(self) -> None:
         if self.ranges not in METHODS:
             raise K210Error(f"ranges={self.ranges} is not known: {', '.join(METHODS)} are")
         if any(std <= 0 for std in self.std):
             raise K210Error(f"std {self.std} has to be above 0")
+        if self.largest_layer < LEAST_LAYER:
+            raise K210Error(f"largest_layer={self.largest_layer:,} bytes has to be {LEAST_LAYER:,} or more")
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def compile_model(
     limits |= {part: limits[whole] for part, whole in network.parts.items()}
     stages, network = in_bands(*stages_of(network))
     scales = _scales(stages, network, limits, Scale(factor, round(-offset / factor)))
-    lowering = lower(network, stages, scales, limits, means)
+    lowering = lower(network, stages, scales, limits, means, options.largest_layer)
     return Compiled(lowering.finish(), lowering, reference)
 
 

@@ -31,6 +31,8 @@ LOAD_BYTES = 72 * 1024
 LOST_BY_MEAN = {POOL_MEAN_2: 3 / 8, POOL_MEAN_4: 15 / 32}
 """Of a byte, on average: the KPU rounds the mean of 4 or 16 bytes down. It is added ahead of the rounding to bytes."""
 MOST_LOADS = 64
+PORTION = 8
+"""Channels that layers of one stage make are a multiple of this, but for the last."""
 MOST_CHANNELS, MOST_WIDTH, MOST_HEIGHT = 1024, 1024, 256
 """Of an image; above 256 rows the KPU leaves out every other one (its data sheet)."""
 
@@ -94,6 +96,18 @@ def _batchnorm(factor: float, bias: float) -> int:
     mul = min(MOST_MUL, round(factor * (1 << shift)))
     add = int(np.clip(round(bias), -MOST_ADD - 1, MOST_ADD))
     return mul | (add & 0xFFFF_FFFF) << 24 | shift << 56
+
+
+def portions(stage: KpuStage, largest: int) -> list[range]:
+    """The output channels that one layer makes each, so that weights are at most `largest` bytes.
+
+    Portions end where a line of KPU RAM does, and eight bytes that DMA moves.
+    """
+    outputs = len(stage.weights)
+    if stage.depthwise or stage.weights.size <= largest:
+        return [range(outputs)]
+    each = max(PORTION, largest * outputs // stage.weights.size // PORTION * PORTION)
+    return [range(first, min(first + each, outputs)) for first in range(0, outputs, each)]
 
 
 def loads_of(weights: int, outputs: int) -> tuple[int, int]:

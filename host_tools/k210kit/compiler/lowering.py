@@ -47,6 +47,8 @@ class Layer:
     value: str
     shape: net.Shape
     body: Callable[[], FileLayer]
+    channels: range | None = None
+    """Of the value, when the layer may make only some."""
 
 
 @dataclass
@@ -77,6 +79,7 @@ class Lowering:
     scales: dict[str, Scale]
     ranges: Ranges
     means: Means
+    largest_layer: int
     layers: list[Layer] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
     images: list[Buffer] = field(default_factory=list)
@@ -229,22 +232,33 @@ class Lowering:
         self._kpu_layer(stage, source, target, held)
 
     def _kpu_layer(self, stage: KpuStage, source: View, target: View, held: Held) -> None:
-        """Append the layer. It sends bytes to main memory when those of `held` are wanted, and are its own."""
+        """Append the layer, or those that each make some of its channels. They send bytes to main memory when those of
+        `held` are wanted, and are their own."""
+        at = self._next
+        for channels in kpu_layer.portions(stage, self.largest_layer):
+            self._portion(stage, source, target, channels, lambda: held.data if held.made_at == at else None)
+        source.buffer.used_at(self._next - 1)
+
+    def _portion(
+        self, stage: KpuStage, source: View, target: View, channels: range, sent_to: Callable[[], Buffer | None]
+    ) -> None:
+        part, view = stage.portion(channels), target.channels(channels)
         source_scale = self.scales[stage.input]
         target_scale = self.scales.get(stage.output, source_scale)
         means = self.means.get(stage.input)
-        p = kpu_layer.parameters(stage, self._before_activation(stage), source_scale, target_scale, means)
-        kpu_layer.check(stage, source, target, p)
-        at = self._next
+        p = kpu_layer.parameters(part, self._before_activation(stage), source_scale, target_scale, means)
+        kpu_layer.check(part, source, view, p)
+        sent_before = channels.start * target.shape[1] * target.shape[2]
 
         def body() -> FileLayer:
-            block = kpu_layer.argument_block(stage, source, target, p)
-            output = held.data.address if held.data is not None and held.made_at == at else None
+            block = kpu_layer.argument_block(part, source, view, p)
+            data = sent_to()
+            output = None if data is None else data.address + sent_before
             return FileLayer(CONVOLUTION, convolution_body(block, p.weights, p.batchnorm, p.activation, output))
 
         side = stage.weights.shape[2]
         what = f"KPU {side}x{side}{' depthwise' if stage.depthwise else ''}, {stage.function.name}, pool {stage.pool}"
-        self.layers.append(Layer(CONVOLUTION, stage.name, what, stage.output, target.shape, body))
+        self.layers.append(Layer(CONVOLUTION, part.name, what, stage.output, view.shape, body, channels))
 
     def _join(self, stage: Join) -> None:
         """Its parts are in their places already."""
@@ -466,10 +480,16 @@ def addition(one: Scale, other: Scale, target: Scale) -> tuple[int, ...]:
 
 
 def lower(
-    network: net.Network, stages: list[Stage], scales: dict[str, Scale], ranges: Ranges, means: Means
+    network: net.Network,
+    stages: list[Stage],
+    scales: dict[str, Scale],
+    ranges: Ranges,
+    means: Means,
+    largest_layer: int,
 ) -> Lowering:
-    """All layers of a network; `means` are for the correction of biases. Raises K210Error."""
-    lowering = Lowering(network, scales, ranges, means)
+    """All layers of a network; `means` are for the correction of biases, KPU layers have at most `largest_layer` bytes
+    of weights. Raises K210Error."""
+    lowering = Lowering(network, scales, ranges, means, largest_layer)
     for stage in stages:
         if isinstance(stage, Join):
             lowering.places.update(_places(stage, lowering))

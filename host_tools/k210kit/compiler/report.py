@@ -60,7 +60,11 @@ def measure(compiled: Compiled, model: Model, pictures: npt.NDArray[np.uint8]) -
             shape = compiled.network.shapes[value]
             if numbers.ndim == 3 and len(shape) == 3:
                 numbers = numbers[:, : shape[1], : shape[2]]
-            flat, want = numbers.reshape(-1), wanted[value].reshape(-1).astype(np.float64)
+            want = wanted[value].astype(np.float64)
+            channels = lowering.layers[layer.number].channels
+            if channels is not None:
+                want = want.reshape(shape)[channels.start : channels.stop]
+            flat, want = numbers.reshape(-1), want.reshape(-1)
             if flat.size == want.size:
                 signal[layer.number] += np.square(want).sum()
                 error[layer.number] += np.square(want - flat).sum()

@@ -62,6 +62,14 @@ class KpuStage:
     sums: str | None = None
     """The value whose range is that of the sums, ahead of the function; `measured` when None."""
 
+    def portion(self, channels: range) -> KpuStage:
+        """What makes only those of the output's channels."""
+        if len(channels) == len(self.weights):
+            return self
+        cut = slice(channels.start, channels.stop)
+        name = f"{self.name}, channels {channels.start} to {channels.stop - 1}"
+        return replace(self, name=name, weights=self.weights[cut], bias=self.bias[cut])
+
 
 @dataclass(frozen=True)
 class Join:

@@ -44,6 +44,11 @@ class View:
         channels, _, width = self.shape
         return replace(self, shape=(channels, count, width), offset=self.offset + first * self.row_lines)
 
+    def channels(self, some: range) -> View:
+        """Some of its channels, the first of which begins a line."""
+        lines = some.start // self.group * self.channel_lines
+        return replace(self, shape=(len(some), *self.shape[1:]), offset=self.offset + lines)
+
     def is_whole(self) -> bool:
         """Whether it lies as an image of its shape does on its own."""
         return self == View.of(self.buffer, self.shape, self.offset)
