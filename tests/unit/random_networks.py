@@ -77,6 +77,29 @@ class Builder:
     def beside(self, other: str, channels: int) -> str:
         return self.add("Concat", (self.shape[0] + channels, *self.shape[1:]), other, axis=1)
 
+    def split(self, first: int) -> str:
+        """In two, of which the second goes on; gives the first."""
+        channels, *sizes = self.shape
+        names = [f"split{len(self.nodes)}_{part}" for part in "ab"]
+        lengths = self.constant(np.array([first, channels - first], np.int64))
+        self.nodes.append(helper.make_node("Split", [self.value, lengths], names, name=f"node_{names[0]}", axis=1))
+        self.value, self.shape = names[1], (channels - first, *sizes)
+        return names[0]
+
+    def slice(self, starts: list[int], ends: list[int], axes: list[int], steps: list[int]) -> str:
+        shape = list(self.shape)
+        for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+            shape[axis - 1] = len(range(*slice(start, end, step).indices(shape[axis - 1])))
+        numbers = [self.constant(np.array(each, np.int64)) for each in (starts, ends, axes, steps)]
+        return self.add("Slice", tuple(shape), *numbers)
+
+    def shuffle(self, groups: int) -> str:
+        channels, *sizes = shape = self.shape
+        inner = np.array([1, groups, channels // groups, *sizes], np.int64)
+        self.add("Reshape", (), self.constant(inner))
+        self.add("Transpose", (), perm=[0, 2, 1, 3, 4])
+        return self.add("Reshape", shape, self.constant(np.array([1, *shape], np.int64)))
+
     def upsample(self, factor: int) -> str:
         channels, height, width = self.shape
         scales = self.constant(np.array([1, 1, factor, factor], np.float32))
@@ -154,7 +177,7 @@ def _activate(b: Builder, random: np.random.Generator) -> None:
 
 def _step(b: Builder, random: np.random.Generator) -> None:
     channels, height, width = b.shape
-    step = int(random.integers(0, 12))
+    step = int(random.integers(0, 15))
     if min(height, width) < 8 and step in (1, 2, 3, 4, 5):
         step = 0
     if step == 0:
@@ -181,6 +204,18 @@ def _step(b: Builder, random: np.random.Generator) -> None:
         before = b.value
         b.conv(int(random.integers(2, 9)), 3)
         b.beside(before, channels)
+    elif step == 11:
+        first = int(random.integers(1, channels)) if channels > 1 else 0
+        if first:
+            aside = b.split(first)
+            b.conv(int(random.integers(2, 9)), 3)
+            b.beside(aside, first)
+    elif step == 12 and channels > 2:
+        start = int(random.integers(0, channels - 1))
+        b.slice([start], [channels], [1], [int(random.integers(1, 3))])
+        b.conv(int(random.integers(2, 9)), int(random.choice([1, 3])))
+    elif step == 13 and channels % 2 == 0:
+        b.shuffle(2)
     elif step == 10 and max(height, width) <= 24:
         b.upsample(2)
     else:

@@ -134,7 +134,7 @@ def _scales(stages: list[Stage], network: net.Network, ranges: Ranges, picture: 
                 groups.join(value, stage.output)
         else:
             found[stage.output] = ranges[stage.output]
-            if isinstance(stage, (net.Concat, net.Resize, net.Alias)) or (
+            if isinstance(stage, (net.Concat, net.Slice, net.Resize, net.Alias)) or (
                 isinstance(stage, net.Pool) and not stage.mean
             ):
                 for value in stage.inputs:

@@ -17,7 +17,7 @@ from k210kit.compiler import network as net
 from k210kit.compiler.functions import Function
 from k210kit.compiler.memory import Buffer, allocate
 from k210kit.compiler.quantization import LEVELS, Scale
-from k210kit.compiler.stages import Join, KpuStage, Stage, copy_stage, made_cells
+from k210kit.compiler.stages import Join, KpuStage, Stage, copy_stage, is_image, made_cells
 from k210kit.compiler.version3_writer import FileLayer, convolution_body, words, write
 from k210kit.compiler.views import Image, View, lines_of
 from k210kit.errors import K210Error
@@ -205,6 +205,7 @@ class Lowering:
                 net.Activation: self._activation,
                 net.Add: self._addition,
                 net.Concat: self._concat,
+                net.Slice: self._slice,
                 net.Pool: self._pool,
                 net.GlobalMean: self._global_mean,
                 net.Dense: self._dense,
@@ -328,6 +329,19 @@ class Lowering:
         self._add(QUANTIZED_CONCAT, node.name, "concatenation", node.output, body)
         self.held[node.output] = Held(data=target)
 
+    def _slice(self, node: net.Slice) -> None:
+        """Channels of an image are where they are; values of a vector are copied."""
+        value, count = node.inputs[0], self._count(node.output)
+        if is_image(self._shape(value)):
+            channels = range(node.first, node.first + self._shape(node.output)[0])
+            self.held[node.output] = Held(image=self.image_of(value).channels(channels))
+            return
+        source, each = self.floats_of(value), count // self._shape(node.output)[0]
+        target = self._joined_floats(
+            node, "slice", [source], lambda: [(source.address + 4 * node.first * each, 4 * count)], 4 * count
+        )
+        self.held[node.output] = Held(floats=target)
+
     def _pool(self, node: net.Pool) -> None:
         shape, out = self._image_shape(node.inputs[0]), self._image_shape(node.output)
         window = (*node.window[::-1], *node.strides[::-1], node.pads[1], node.pads[0])
@@ -411,10 +425,16 @@ class Lowering:
         self.held[node.output] = Held(floats=self._joined_floats(node, "rows in turn", rows, in_turn))
 
     def _joined_floats(
-        self, node: net.Node, what: str, sources: list[Buffer], ranges: Callable[[], list[tuple[int, int]]]
+        self,
+        node: net.Node,
+        what: str,
+        sources: list[Buffer],
+        ranges: Callable[[], list[tuple[int, int]]],
+        size: int | None = None,
     ) -> Buffer:
-        """A layer that puts ranges of main memory one behind the other."""
-        target = self._new_region(f"{node.output}, {what}", sum(source.size for source in sources), self._next)
+        """A layer that puts ranges of main memory one behind the other: `size` bytes, or as many as the sources'."""
+        size = sum(source.size for source in sources) if size is None else size
+        target = self._new_region(f"{node.output}, {what}", size, self._next)
 
         def body() -> bytes:
             found = ranges()

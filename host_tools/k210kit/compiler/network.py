@@ -77,6 +77,14 @@ class Concat(Node):
 
 
 @dataclass(frozen=True)
+class Slice(Node):
+    """As many channels, or values of a vector, as the output has, from number `first` on."""
+
+    first: int = 0
+    kind: ClassVar[str] = "slice"
+
+
+@dataclass(frozen=True)
 class GlobalMean(Node):
     """Of each channel."""
 

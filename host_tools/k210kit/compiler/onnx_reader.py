@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from k210kit.compiler import network as net
 from k210kit.compiler.functions import Function
 from k210kit.compiler.onnx_rewriting import TO_CHANNELS_LAST
+from k210kit.compiler.onnx_selecting import slice_of
 from k210kit.compiler.rewriting import rewritten
 from k210kit.errors import K210Error
 
@@ -185,6 +186,18 @@ def _concat(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
     return net.Concat(_name(node), tuple(node.input), node.output[0])
 
 
+def _slice(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
+    found = slice_of(node, graph.constants)
+    if found is None:
+        raise graph.refuse(node, "its numbers have to be constants")
+    (axis, (start, step)), *others = found.items()
+    shape = graph.shapes[node.input[0]]
+    if axis % (len(shape) + 1) != 1 or others or step != 1:
+        raise graph.refuse(node, "only slices of the channels, or of every other row and column, are supported")
+    first = start + shape[0] if start < 0 else start
+    return net.Slice(_name(node), (node.input[0],), node.output[0], first)
+
+
 def _global_mean(graph: _Graph, node: onnx.NodeProto, a: dict[str, Any]) -> net.Node:
     return net.GlobalMean(_name(node), (node.input[0],), node.output[0])
 
@@ -302,6 +315,7 @@ READERS: dict[str, Reader] = {
     "Add": _add,
     "Mul": _mul,
     "Concat": _concat,
+    "Slice": _slice,
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Softmax": _softmax,

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
+
+from k210kit.compiler.onnx_editing import GraphEditor, attribute_of
+from k210kit.compiler.onnx_selecting import SELECTIONS
 
 TO_CHANNELS_FIRST, TO_CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 BACK_TO_NORM = ("Expand", "Clip", "Max", "Add", "Identity")
@@ -24,7 +27,7 @@ def with_channels_first(model: onnx.ModelProto) -> onnx.ModelProto:
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     users = [node for node in model.graph.node if len(inputs) == 1 and inputs[0].name in node.input]
-    if len(users) != 1 or users[0].op_type != "Transpose" or _attribute(users[0], "perm", []) != TO_CHANNELS_FIRST:
+    if len(users) != 1 or users[0].op_type != "Transpose" or attribute_of(users[0], "perm", []) != TO_CHANNELS_FIRST:
         return model
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
@@ -45,8 +48,9 @@ def with_channels_first(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def with_simple_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same network without slopes by channel, sums and products with constants by channel, quotients by constants,
-    batch normalizations that no convolution stands before, and norms in several nodes."""
-    rewriting = _Rewriting.of(onnx.shape_inference.infer_shapes(model))
+    batch normalizations that no convolution stands before, and norms in several nodes; of slices those of channels
+    that begin a line of KPU RAM are left."""
+    rewriting = _Rewriting.of(model)
     for node in model.graph.node:
         rewriting.add(node)
     changed = onnx.ModelProto()
@@ -57,61 +61,20 @@ def with_simple_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
     return changed
 
 
-def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    for attribute in node.attribute:
-        if attribute.name == name:
-            return helper.get_attribute_value(attribute)
-    return default
-
-
 @dataclass
-class _Rewriting:
-    model: onnx.ModelProto
-    constants: dict[str, npt.NDArray[Any]]
-    shapes: dict[str, tuple[int, ...]]
-    users: dict[str, int]
-    nodes: list[onnx.NodeProto]
-    made: list[onnx.TensorProto]
-
-    @classmethod
-    def of(cls, model: onnx.ModelProto) -> _Rewriting:
-        graph = model.graph
-        constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-        shapes, users = {}, {value.name: 1 for value in graph.output}
-        for value in (*graph.input, *graph.value_info, *graph.output):
-            shapes[value.name] = tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
-        for node in graph.node:
-            if node.op_type == "Constant":
-                constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-            for value in node.input:
-                users[value] = users.get(value, 0) + 1
-        return cls(model, constants, shapes, users, [], [])
-
+class _Rewriting(GraphEditor):
     def add(self, node: onnx.NodeProto) -> None:
         """Append the node, or those that it is made of."""
+        if node.op_type in SELECTIONS:
+            if not SELECTIONS[node.op_type](self, node):
+                self.nodes.append(node)
+            return
         rewrite: Callable[[onnx.NodeProto], bool] | None = {
             "PRelu": self._slopes, "BatchNormalization": self._normalization, "Add": self._sum, "Sub": self._sum,
             "Mul": self._product, "Div": self._quotient,
         }.get(node.op_type)  # fmt: skip
         if rewrite is None or not rewrite(node):
             self.nodes.append(node)
-
-    def used(self, outputs: Any) -> list[onnx.NodeProto]:
-        """The nodes whose results anybody takes."""
-        wanted, kept = {value.name for value in outputs}, []
-        for node in reversed(self.nodes):
-            if wanted.intersection(node.output):
-                kept.append(node)
-                wanted.update(node.input)
-        return kept[::-1]
-
-    def _constant(self, name: str, array: npt.NDArray[Any]) -> str:
-        self.made.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
-
-    def _node(self, kind: str, node: onnx.NodeProto, inputs: list[str], output: str, **attributes: Any) -> None:
-        name = node.name if output == node.output[0] else output
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=name, **attributes))
 
     def _by_channel(self, value: str, constant: str) -> npt.NDArray[np.float32] | None:
         """A constant as one number for each channel of an image, or None when it is something else."""
@@ -124,9 +87,9 @@ class _Rewriting:
 
     def _each_channel(self, node: onnx.NodeProto, value: str, factors: Any, offsets: Any) -> None:
         """factor * x + offset, which a depthwise convolution of one cell is."""
-        weights = self._constant(f"{node.output[0]}, factors", np.asarray(factors, np.float32).reshape(-1, 1, 1, 1))
-        bias = self._constant(f"{node.output[0]}, offsets", np.asarray(offsets, np.float32))
-        self._node("Conv", node, [value, weights, bias], node.output[0], group=len(factors), kernel_shape=[1, 1])
+        weights = self.constant(f"{node.output[0]}, factors", np.asarray(factors, np.float32).reshape(-1, 1, 1, 1))
+        bias = self.constant(f"{node.output[0]}, offsets", np.asarray(offsets, np.float32))
+        self.node("Conv", node, [value, weights, bias], node.output[0], group=len(factors), kernel_shape=[1, 1])
 
     def _sum(self, node: onnx.NodeProto) -> bool:
         sign = -1 if node.op_type == "Sub" else 1
@@ -142,10 +105,10 @@ class _Rewriting:
                 turned = value
                 if factor < 0:
                     turned = f"{node.output[0]}, turned"
-                    minus = self._constant(f"{turned}, factor", np.array(-1, np.float32))
-                    self._node("Mul", node, [value, minus], turned)
-                offset = self._constant(f"{node.output[0]}, offset", np.asarray(of_constant * array, np.float32))
-                self._node("Add", node, [turned, offset], node.output[0])
+                    minus = self.constant(f"{turned}, factor", np.array(-1, np.float32))
+                    self.node("Mul", node, [value, minus], turned)
+                offset = self.constant(f"{node.output[0]}, offset", np.asarray(of_constant * array, np.float32))
+                self.node("Add", node, [turned, offset], node.output[0])
                 return True
         return False
 
@@ -162,13 +125,12 @@ class _Rewriting:
         array = self.constants.get(divisor)
         if array is not None and np.all(array != 0):
             inverse = f"{node.output[0]}, inverse"
-            self.constants[inverse] = (1 / array).astype(np.float32)
-            self._constant(inverse, self.constants[inverse])
+            self.constant(inverse, (1 / array).astype(np.float32))
             product = helper.make_node("Mul", [value, inverse], [node.output[0]], name=node.name)
             self.add(product)
             return True
         if self._is_norm_of(divisor, value):
-            self._node("LpNormalization", node, [value], node.output[0], axis=1, p=2)
+            self.node("LpNormalization", node, [value], node.output[0], axis=1, p=2)
             return True
         return False
 
@@ -180,7 +142,7 @@ class _Rewriting:
             maker = makers.get(maker.input[0])
         if maker is None or maker.op_type != "ReduceL2" or maker.input[0] != value:
             return False
-        axes = _attribute(maker, "axes", None)
+        axes = attribute_of(maker, "axes", None)
         if axes is None and len(maker.input) > 1:
             axes = self.constants.get(maker.input[1])
         rank = len(self.shapes.get(value, ()))
@@ -191,7 +153,7 @@ class _Rewriting:
         if any(array is None for array in found) or len(self.shapes.get(node.input[0], ())) != 4:
             return False
         gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in found)
-        factors = gamma / np.sqrt(variance + _attribute(node, "epsilon", 1e-5))
+        factors = gamma / np.sqrt(variance + attribute_of(node, "epsilon", 1e-5))
         self._each_channel(node, node.input[0], factors, beta - mean * factors)
         return True
 
@@ -202,27 +164,14 @@ class _Rewriting:
             return False
         signs, positive = f"{node.output[0]}, both signs", f"{node.output[0]}, parts above 0"
         one = np.eye(len(slopes), dtype=np.float32)[:, :, None, None]
-        weights = self._constant(f"{signs}, factors", np.concatenate([one, -one]))
+        weights = self.constant(f"{signs}, factors", np.concatenate([one, -one]))
         self._signs(node, weights, signs)
-        self._node("Relu", node, [signs], positive)
-        back = self._constant(f"{node.output[0]}, slopes", np.concatenate([one, -slopes[:, None, None, None] * one], 1))
-        self._node("Conv", node, [positive, back], node.output[0], kernel_shape=[1, 1])
+        self.node("Relu", node, [signs], positive)
+        back = self.constant(f"{node.output[0]}, slopes", np.concatenate([one, -slopes[:, None, None, None] * one], 1))
+        self.node("Conv", node, [positive, back], node.output[0], kernel_shape=[1, 1])
         return True
 
     def _signs(self, node: onnx.NodeProto, weights: str, output: str) -> None:
         """x and -x, by the convolution that makes x where there is one of its own."""
-        maker = next((each for each in self.nodes if node.input[0] in each.output), None)
-        alone = self.users.get(node.input[0]) == 1
-        if maker is None or maker.op_type != "Conv" or not alone or _attribute(maker, "group", 1) != 1:
-            self._node("Conv", node, [node.input[0], weights], output, kernel_shape=[1, 1])
-            return
-        both = onnx.NodeProto()
-        both.CopyFrom(maker)
-        both.output[0] = output
-        for index, name in enumerate(maker.input[1:], start=1):
-            array = self.constants.get(name)
-            if array is None:
-                self._node("Conv", node, [node.input[0], weights], output, kernel_shape=[1, 1])
-                return
-            both.input[index] = self._constant(f"{output}, {index}", np.concatenate([array, -array]))
-        self.nodes[self.nodes.index(maker)] = both
+        if not self.remade(node.input[0], output, lambda array: np.concatenate([array, -array])):
+            self.node("Conv", node, [node.input[0], weights], output, kernel_shape=[1, 1])

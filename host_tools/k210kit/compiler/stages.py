@@ -122,8 +122,7 @@ class _Stager:
     # ---- Looking around
 
     def _is_image(self, value: str) -> bool:
-        shape = self.shapes[value]
-        return len(shape) == 3 and min(shape[1:]) >= LEAST_SIDE
+        return is_image(self.shapes[value])
 
     def _followers(self, value: str) -> tuple[Function, str, net.Pool | None]:
         """The functions behind a value that nothing else looks at, the last of their values, and a pooling behind."""
@@ -329,6 +328,11 @@ class _Stager:
             if last:
                 return target
             value = target
+
+
+def is_image(shape: net.Shape) -> bool:
+    """Whether the KPU can hold it."""
+    return len(shape) == 3 and min(shape[1:]) >= LEAST_SIDE
 
 
 def copy_stage(name: str, value: str, channels: int, moved: tuple[int, int] = (0, 0)) -> KpuStage:
