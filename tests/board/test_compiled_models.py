@@ -20,9 +20,11 @@ from k210kit.kmodel import Runtime
 from k210kit.kmodel.read import read
 
 sys.path.insert(0, str(ROOT / "tests/unit"))
+from known_networks import yolov8n
 from random_networks import Builder
 
-OFFSETS = (0x300000, 0x400000, 0x500000)
+OFFSETS = (0x300000, 0x400000, 0x500000, 0x600000, 0xA00000)
+LARGEST_LAYER = 32 * 1024
 SOFTMAX = 2
 """The network that ends in one."""
 
@@ -78,15 +80,37 @@ def classifier() -> Builder:
     return b
 
 
+def pieces() -> Builder:
+    """Channels split, in another order, and made in portions."""
+    b = Builder(4, (3, 40, 56))
+    b.conv(26)
+    b.function("Relu")
+    first = b.split(13)
+    b.conv(24)
+    b.shuffle(3)
+    b.beside(first, 13)
+    b.conv(40)
+    b.function("Tanh")
+    return b
+
+
+def yolo() -> Builder:
+    b, outputs = yolov8n(128, 160, 5)
+    b.value = outputs[0]
+    return b
+
+
 def test_floats_are_equal(tmp_path: Path) -> None:
     if not FIRMWARE.exists():
         pytest.skip("build/firmware.bin is not there: make firmware")
     flash: dict[int, bytes] = {}
     wanted: list[np.ndarray] = []
-    for number, (offset, builder) in enumerate(zip(OFFSETS, (detector, segmenter, classifier), strict=True)):
+    for number, (offset, builder) in enumerate(
+        zip(OFFSETS, (detector, segmenter, classifier, pieces, yolo), strict=True)
+    ):
         b = builder()
         model, pictures = b.build(), b.pictures(4)
-        flash[offset] = compile_model(model, pictures, Options(std=(255.0,))).data
+        flash[offset] = compile_model(model, pictures, Options(std=(255.0,), largest_layer=LARGEST_LAYER)).data
         Image.fromarray(pictures[0].transpose(1, 2, 0)).save(tmp_path / f"{number}.png")
         wanted.append(Runtime(read(flash[offset])).run(pictures[0])[0].reshape(-1).astype("<f4"))
     with Board(FIRMWARE, flash=flash, sd=tmp_path) as board:
@@ -99,6 +123,7 @@ kpu.load_kmodel({offset}, {len(data)})
 values = kpu.run_with_output("/sd/{number}.png", getlist=True)
 print(hashlib.sha256(array.array("f", values)).digest().hex(), *values[:10])
 kpu.deinit()
+del values
 """
             digest, *first = run_script(board, script.encode(), 120).split()
             if number == SOFTMAX:
