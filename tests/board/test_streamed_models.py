@@ -7,6 +7,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,8 +185,8 @@ def test_what_fits_only_streamed(board: Board) -> None:
     run_script(board, b"kpu.run_with_output('/sd/road.png')")
 
 
-def test_ctrl_c_and_a_file_that_is_closed(board: Board) -> None:
-    """Ctrl-C at any moment of a run ends it; the next run is whole."""
+def test_ctrl_c_ends_a_run(board: Board) -> None:
+    """At any moment; the next run is whole."""
     place = "'/sd/signs.kmodel', streamed=True"
     whole = digest_of(board, place, "/sd/road.png")
     for moment in range(6):
@@ -218,3 +219,26 @@ for round in range(12):
 print(len(set(free[1:])))
 """
     assert run_script(board, script, 300).strip() == "1"
+
+
+def test_a_card_that_is_pulled(tmp_path: Path) -> None:
+    """A run ends in OSError; the flash still serves."""
+    (tmp_path / "signs.kmodel").write_bytes(SIGNS.read_bytes())
+    Image.open(ROOT / "models/signs_test/shown010.png").save(tmp_path / "road.png")
+    with Board(FIRMWARE, flash={SIGNS_AT: SIGNS}, sd=tmp_path) as board:
+        board.run_until(">>> ")
+        script = """
+import image
+from maix import KPU
+kpu = KPU()
+kpu.load_kmodel("/sd/signs.kmodel", streamed=True)
+img = image.Image("/sd/road.png")
+img.pix_to_ai()
+kpu.run_with_output(img)
+"""
+        run_script(board, script.encode())
+        sockets = board.machine.spi_sockets
+        sockets.detach(next(socket for socket in sockets.sockets if socket.part is board.sd_card))
+        assert error_of(board, "kpu.run_with_output(img)").startswith("OSError ")
+        again = f"kpu.load_kmodel({SIGNS_AT}, {SIGNS.stat().st_size}, streamed=True)\nkpu.run_with_output(img)"
+        run_script(board, again.encode())
