@@ -84,6 +84,7 @@ class RomClient:
             for frame in self._decoder.feed(data):
                 # The usual client reads two bytes, whatever follows them; so does this one.
                 if len(frame) >= 2 and frame[0] == operation:
+                    self.line.on_the_way(0)
                     return frame[1]
         return None
 
