@@ -32,6 +32,17 @@ NORETURN void k210_raise_os_error(int number, const char *text) {
     nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, MP_ARRAY_SIZE(args), 0, args));
 }
 
+// What a file system makes of an end by Ctrl-C is EINTR; what Python sees of it is KeyboardInterrupt. The linker puts
+// this in mp_raise_OSError()'s place.
+NORETURN void __real_mp_raise_OSError(int number);
+NORETURN void __wrap_mp_raise_OSError(int number);
+void __wrap_mp_raise_OSError(int number) {
+    if (number == MP_EINTR) {
+        mp_handle_pending(true);
+    }
+    __real_mp_raise_OSError(number);
+}
+
 void k210_flash_start(void) {
     if (w25qxx_size() == 0 && w25qxx_init(SPI_DEVICE_3, SPI_CHIP_SELECT_0, W25QXX_RATE) != W25QXX_OK) {
         k210_raise_os_error(MP_ENODEV, "the flash chip does not answer");
