@@ -32,6 +32,7 @@ set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/fatfs_port.c
     ${MICROPY_PORT_DIR}/k210_flash.c
     ${MICROPY_PORT_DIR}/libm_exp.c
+    ${MICROPY_PORT_DIR}/littlefs_access.c
     ${MICROPY_PORT_DIR}/machine_bitstream.c
     ${MICROPY_PORT_DIR}/machine_i2c.c
     ${MICROPY_PORT_DIR}/machine_pin.c

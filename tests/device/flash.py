@@ -88,6 +88,16 @@ with open("/flash/data", "wb") as f:
 with open("/flash/data", "rb") as f:
     for _ in range(10):
         assert f.read(len(pattern)) == pattern
+with open("/flash/data", "rb") as f:
+    assert raises(OSError, lambda: f.write(b"something else")).errno == errno.EBADF
+    assert f.read(len(pattern)) == pattern
+with open("/flash/data", "ab") as f:
+    assert raises(OSError, lambda: f.read(1)).errno == errno.EBADF
+with open("/flash/data", "r+b") as f:
+    assert f.read(1) == pattern[:1] and f.write(pattern[1:2]) == 1
+with open("/flash/data", "rb") as f:
+    assert f.read(len(pattern)) == pattern
+assert os.stat("/flash/data")[6] == 10 * len(pattern)
 os.mkdir("/flash/lib")
 with open("/flash/lib/flash_test_module.py", "w") as f:
     f.write("answer = 42\n")
