@@ -20,6 +20,9 @@ typedef struct {
 extern const mp_obj_type_t machine_pin_type;
 extern const machine_pin_obj_t machine_pin_obj_table[FPIOA_NUM_IO];
 
+// Pin.irq, of machine_pin_irq.c.
+MP_DECLARE_CONST_FUN_OBJ_KW(machine_pin_irq_fun_obj);
+
 // Gives up all interrupts, at a soft reset; levels and directions stay.
 void machine_pin_deinit_all(void);
 

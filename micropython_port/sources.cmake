@@ -36,6 +36,7 @@ set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/machine_bitstream.c
     ${MICROPY_PORT_DIR}/machine_i2c.c
     ${MICROPY_PORT_DIR}/machine_pin.c
+    ${MICROPY_PORT_DIR}/machine_pin_irq.c
     ${MICROPY_PORT_DIR}/machine_rtc.c
     ${MICROPY_PORT_DIR}/machine_sdcard.c
     ${MICROPY_PORT_DIR}/machine_spi.c
@@ -46,6 +47,7 @@ set(MICROPY_SOURCE_PORT
     ${MICROPY_PORT_DIR}/modk210.c
     ${MICROPY_PORT_DIR}/mphalport.c
     ${MICROPY_PORT_DIR}/mpthreadport.c
+    ${MICROPY_PORT_DIR}/pin_channels.c
     ${MICROPY_PORT_DIR}/random_pool.c
     ${MICROPY_PORT_DIR}/sys_stdio.c)
 
