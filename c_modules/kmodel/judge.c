@@ -159,7 +159,7 @@ static bool judge_model(kmodel_t *model, size_t size, kmodel_error_t *error) {
         return true;
     }
     // What is missing was not only padding.
-    if (model->facts.padding != 0 && error->layer + 1 == model->facts.layers) {
+    if (model->facts.padding != 0 && error->layer + 1 == model->facts.layers && !judge.shares) {
         *error = (kmodel_error_t){.status = KMODEL_TRUNCATED, .layer = KMODEL_NO_LAYER};
         error->has = model->facts.size;
         error->needs = (uint64_t)model->facts.size + model->facts.padding;

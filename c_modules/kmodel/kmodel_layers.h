@@ -29,6 +29,7 @@ typedef struct {
     uint32_t size;
     uint32_t main_memory;
     bool eight_bit;
+    bool shares; // refused because it uses bytes of others
     uint32_t layer;
     uint32_t type;
     uint32_t body_size;

@@ -109,14 +109,21 @@ static bool judge_block(judge_t *judge, const kpu_block_t *block, const uint64_t
             "up to here convolutions read # lines, more than # would take too long");
 }
 
+// Whether a layer uses nothing outside of what of the model can be read while it is run.
+static bool judge_alone(judge_t *judge, uint32_t offset, uint64_t size) {
+    bool alone = judge_at_least(judge, offset, judge->part.at,
+                     "it uses byte # of the model, before its own first, #: that takes a model that is in memory as a "
+                     "whole")
+        && judge_at_most(judge, offset + size, judge->part.end,
+            "it uses the model up to byte #, its own end at #: that takes a model that is in memory as a whole");
+    judge->shares = !alone;
+    return alone;
+}
+
 static bool judge_parameters(
     judge_t *judge, uint32_t offset, uint64_t size, const char *misaligned, const char *outside) {
     return judge_multiple(judge, offset, sizeof(uint64_t), misaligned)
-        && judge_at_most(judge, offset + size, judge->size, outside)
-        && judge_at_least(judge, offset, judge->part.at,
-            "it uses byte # of the model, before its own first, #: that takes a model that is in memory as a whole")
-        && judge_at_most(judge, offset + size, judge->part.end,
-            "it uses the model up to byte #, its own end at #: that takes a model that is in memory as a whole");
+        && judge_at_most(judge, offset + size, judge->size, outside) && judge_alone(judge, offset, size);
 }
 
 // The DMA controller moves whole units: the last may carry bytes beyond the output.

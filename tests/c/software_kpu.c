@@ -180,8 +180,9 @@ void exercise_stored(software_kpu_t *software, const uint8_t *bytes, size_t size
     software->seen = 0;
     bool loaded = kmodel_load_stored(&model, table, size, &(kmodel_store_t){&shelf, fetch}, &error);
     exercise_t stored = conclude(software, &model, loaded, memory, &error);
-    if (stored == EXERCISE_REFUSED ? in_memory != stored && strstr(error.what, "as a whole") == NULL
-                                   : in_memory != stored || (stored == EXERCISE_RAN && software->seen != before)) {
+    if (stored == EXERCISE_REFUSED
+            ? in_memory != stored && (error.what == NULL || strstr(error.what, "as a whole") == NULL)
+            : in_memory != stored || (stored == EXERCISE_RAN && software->seen != before)) {
         fprintf(stderr, "from a store another end: %d, in memory %d\n", stored, in_memory);
         abort();
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import kmodel_writer as w
 import numpy as np
 import pytest
@@ -61,13 +63,17 @@ def test_a_layer_that_uses_another_is_refused(runtime: Runtime) -> None:
         return body[:20] + w.words(at) + body[24:]
 
     data = writer.add(w.CONVOLUTION, shares_the_first_activation).build()
-    image = np.arange(288, dtype=np.uint8).reshape(3, 4, 24)
-    assert runtime.load(data).run(image) == [image.tobytes()]
-    with pytest.raises(KmodelError) as found:
-        runtime.load_stored(bytearray(data))
-    assert (found.value.status, found.value.layer) == (INVALID, 1)
-    assert str(found.value).endswith("that takes a model that is in memory as a whole")
-    assert f"it uses byte {at} of the model, before its own first" in str(found.value)
+    # The same with a last layer that is told to be longer by padding, which the file may lack.
+    table_end = runtime.load(data).model.facts.table_size
+    (size,) = struct.unpack_from("<I", data, table_end - 4)
+    for file in (data, data[: table_end - 4] + struct.pack("<I", size + 4) + data[table_end:]):
+        image = np.arange(288, dtype=np.uint8).reshape(3, 4, 24)
+        assert runtime.load(file).run(image) == [image.tobytes()]
+        with pytest.raises(KmodelError) as found:
+            runtime.load_stored(bytearray(file))
+        assert (found.value.status, found.value.layer) == (INVALID, 1)
+        assert str(found.value).endswith("that takes a model that is in memory as a whole")
+        assert f"it uses byte {at} of the model, before its own first" in str(found.value)
 
 
 def test_what_changes_after_it_was_judged(runtime: Runtime) -> None:
