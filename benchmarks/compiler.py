@@ -7,22 +7,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from nearness import cosine, noise
 
 from k210kit.compiler import Options, compile_model
 from k210kit.kmodel import Runtime
 from k210kit.kmodel.read import read
 
 VECTORS = Path(__file__).parent.parent.parent / "shared/data/kmodel_v5"
-
-
-def noise(wanted: np.ndarray, found: np.ndarray) -> float:
-    """The signal-to-noise ratio in decibels."""
-    return float(10 * np.log10(np.square(wanted).sum() / max(np.square(wanted - found).sum(), 1e-30)))
-
-
-def cosine(wanted: np.ndarray, found: np.ndarray) -> float:
-    """Of the angle between the two, taken as vectors."""
-    return float((wanted * found).sum() / np.sqrt(np.square(wanted).sum() * np.square(found).sum()))
 
 
 def rows(folder: Path) -> list[str]:

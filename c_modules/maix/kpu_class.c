@@ -78,8 +78,8 @@ static mp_obj_t kpu_load_kmodel(size_t n_args, const mp_obj_t *pos_args, mp_map_
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args);
     kpu_obj_t *self = MP_OBJ_TO_PTR(pos_args[0]);
     refuse_while_running();
-    self->has_output = false;
     loaded_model_load(&self->loaded, args[ARG_path].u_obj, args[ARG_size].u_obj, args[ARG_streamed].u_obj);
+    self->has_output = false;
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(kpu_load_kmodel_obj, 1, kpu_load_kmodel);

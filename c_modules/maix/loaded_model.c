@@ -88,6 +88,12 @@ static const uint8_t *fetch(void *context, uint32_t at, uint32_t size) {
     return to;
 }
 
+static void close_source(loaded_model_t *self) {
+    model_source_t source = self->source;
+    self->source = (model_source_t){0};
+    model_source_close(&source);
+}
+
 static void load(loaded_model_t *self, const plan_t *plan) {
     kmodel_error_t error;
     const kmodel_facts_t *facts = &plan->facts;
@@ -105,27 +111,24 @@ static void load(loaded_model_t *self, const plan_t *plan) {
     }
 }
 
-static void close_source(loaded_model_t *self) {
-    model_source_t source = self->source;
-    self->source = (model_source_t){0};
-    model_source_close(&source);
-}
-
 void loaded_model_load(loaded_model_t *self, mp_obj_t place, mp_obj_t size, mp_obj_t streamed) {
-    model_source_t source = model_source_open(place, size);
-    nlr_buf_t nlr;
+    // Apart from `self`, since reading lets scheduled functions run, which may load or unload that.
+    loaded_model_t made = {.source = model_source_open(place, size)};
     loaded_model_unload(self);
-    self->source = source;
+    nlr_buf_t nlr;
     if (nlr_push(&nlr) != 0) {
-        loaded_model_unload(self);
+        loaded_model_unload(&made);
         nlr_jump(nlr.ret_val);
     }
-    plan_t plan = make_plan(&self->source, streamed);
-    load(self, &plan);
-    nlr_pop();
-    if (self->resident == self->model.facts.size) {
-        close_source(self);
+    plan_t plan = make_plan(&made.source, streamed);
+    load(&made, &plan);
+    if (made.resident == made.model.facts.size) {
+        close_source(&made);
     }
+    nlr_pop();
+    loaded_model_unload(self);
+    *self = made;
+    self->model.store.context = self;
 }
 
 void loaded_model_unload(loaded_model_t *self) {

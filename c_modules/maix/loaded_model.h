@@ -8,7 +8,7 @@
 #include "kmodel.h"
 #include "model_source.h"
 
-// Part of an object on MicroPython's heap; all zeros when no model is loaded.
+// Part of an object on MicroPython's heap, where it stays; all zeros at first.
 typedef struct {
     kmodel_t model; // model.bytes is NULL when none is loaded
     uint8_t *main_memory;
@@ -21,7 +21,8 @@ typedef struct {
 // Loads what model_source_open() finds at `place` and `size`, in place of what was loaded before. `streamed`: with True
 // only the table is resident, with False everything; with None everything too, or, of a model that memory could never
 // hold, as many layers as leave some room to the program. Raises what model_source_open() and model_source_read() do,
-// ValueError when it is no model that can be run, MemoryError; nothing is loaded then.
+// ValueError when it is no model that can be run, MemoryError; nothing is loaded then, but what was when nothing could
+// be opened.
 void loaded_model_load(loaded_model_t *self, mp_obj_t place, mp_obj_t size, mp_obj_t streamed);
 
 // Gives the memory back and closes the file. Without a model it does nothing.

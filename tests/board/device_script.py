@@ -29,6 +29,25 @@ def run_script(board: Board, source: bytes, seconds: float = 60.0) -> str:
     return printed.replace("\r\n", "\n")
 
 
+def error_of(board: Board, code: str) -> str:
+    """The exception that a line of code raises: its type and text; or "nothing"."""
+    tried = f"try:\n    {code}\n    print('nothing')\nexcept Exception as e:\n    print(type(e).__name__, e)\n"
+    return run_script(board, tried.encode(), 120).strip()
+
+
+def interrupt(board: Board, source: bytes, seconds: float) -> None:
+    """Run an endless script and end it with Ctrl-C after so long."""
+    board.send(b"\x01")
+    board.run_until(RAW_PROMPT)
+    board.send(source + END)
+    board.run_until(b"OK")
+    board.run(seconds)
+    board.send(b"\x03")
+    assert b"KeyboardInterrupt" in board.run_until(END + b">", 5)
+    board.send(b"\x02")
+    board.run_until(">>> ")
+
+
 def script(name: str) -> bytes:
     """tests/device/NAME.py."""
     return (ROOT / "tests/device" / f"{name}.py").read_bytes()

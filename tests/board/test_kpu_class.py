@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from device_script import FIRMWARE, ROOT, run_script
+from device_script import FIRMWARE, ROOT, error_of, interrupt, run_script
 from PIL import Image
 
 from k210kit.board.board import Board
@@ -96,12 +96,6 @@ def evaluate(board: Board, expression: str) -> Any:
 
 def planes_through(board: Board, source: str, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
     return np.array(evaluate(board, f"kpu.run_with_output({source}, getlist=True)")).reshape(shape)
-
-
-def error_of(board: Board, code: str) -> str:
-    """The exception that a line of code raises: its type and text."""
-    script = f"try:\n    {code}\n    print('nothing')\nexcept Exception as e:\n    print(type(e).__name__, e)\n"
-    return run_script(board, script.encode(), 120).strip()
 
 
 @pytest.fixture
@@ -331,15 +325,7 @@ print(len(boxes), len(set(free[1:])))
 def test_ctrl_c_ends_a_run(loaded: Board) -> None:
     """At any moment; the KPU and its DMA channel are free again."""
     for moment in range(10):
-        loaded.send(b"\x01")
-        loaded.run_until(b"raw REPL; CTRL-B to exit\r\n>")
-        loaded.send(b"while True: kpu.run_with_output('/sd/64x32.png')\n\x04")
-        loaded.run_until(b"OK")
-        loaded.run(0.02 + 0.0037 * moment)
-        loaded.send(b"\x03")
-        assert b"KeyboardInterrupt" in loaded.run_until(b"\x04>", 5)
-        loaded.send(b"\x02")
-        loaded.run_until(">>> ")
+        interrupt(loaded, b"while True: kpu.run_with_output('/sd/64x32.png')\n", 0.02 + 0.0037 * moment)
     assert np.array_equal(planes_through(loaded, "'/sd/64x32.png'"), photo(32, 64).transpose(2, 0, 1))
 
 
@@ -378,6 +364,37 @@ time.sleep_ms(5)
 print(seen[0] > 50, refused[0] > 3, refused[0] % 3)
 """
     assert run_script(loaded, script.encode(), 120).startswith("True True")
+
+
+def test_loads_within_a_load(board: Board) -> None:
+    """A timer's function has its turn while a model is read, and loads or unloads the same object: the load that is under
+    way has memory of its own."""
+    script = f"""
+import machine
+seen = [0]
+def meddle(timer):
+    seen[0] += 1
+    if seen[0] % 2:
+        kpu.load_kmodel('/sd/echo.kmodel')
+    else:
+        kpu.deinit()
+timer = machine.Timer(period=1, callback=meddle)
+for i in range(20):
+    kpu.load_kmodel('/sd/plate.kmodel', streamed=i % 2 == 1)
+    kpu.load_kmodel({OFFSET}, {len(ECHO)}, streamed=i % 2 == 0)
+timer.deinit()
+for i in range(20): time.sleep_ms(1)  # what is scheduled has its turn
+kpu.load_kmodel({OFFSET}, {len(ECHO)}, streamed=True)
+print(seen[0])
+"""
+    assert int(run_script(board, script.encode(), 300)) > 20
+    assert np.array_equal(planes_through(board, "'/sd/64x32.png'"), photo(32, 64).transpose(2, 0, 1))
+
+
+def test_a_model_that_is_not_found_leaves_the_one_there(loaded: Board) -> None:
+    run_script(loaded, b"kpu.run_with_output('/sd/64x32.png')")
+    assert "file not found" in error_of(loaded, "kpu.load_kmodel('/sd/no.kmodel')")
+    assert f"{len(ECHO)} bytes" in run_script(loaded, b"print(kpu)")
 
 
 def test_files_from_strangers_do_no_harm(board: Board, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from device_script import FIRMWARE, ROOT, run_script
+from device_script import FIRMWARE, ROOT, error_of, interrupt, run_script
 from PIL import Image
 
 from k210kit.board.board import Board
@@ -74,11 +74,6 @@ def digest_of(board: Board, load_arguments: str, picture: str) -> str:
 kpu.load_kmodel({load_arguments})
 print(hashlib.sha256(array.array("f", kpu.run_with_output({picture!r}, getlist=True))).digest().hex())
 """
-    return run_script(board, script.encode(), 120).strip()
-
-
-def error_of(board: Board, code: str) -> str:
-    script = f"try:\n    {code}\n    print('nothing')\nexcept Exception as e:\n    print(type(e).__name__, e)\n"
     return run_script(board, script.encode(), 120).strip()
 
 
@@ -190,15 +185,7 @@ def test_ctrl_c_ends_a_run(board: Board) -> None:
     place = "'/sd/signs.kmodel', streamed=True"
     whole = digest_of(board, place, "/sd/road.png")
     for moment in range(6):
-        board.send(b"\x01")
-        board.run_until(b"raw REPL; CTRL-B to exit\r\n>")
-        board.send(b"while True: kpu.run_with_output('/sd/road.png')\n\x04")
-        board.run_until(b"OK")
-        board.run(0.05 + 0.0137 * moment)
-        board.send(b"\x03")
-        assert b"KeyboardInterrupt" in board.run_until(b"\x04>", 5)
-        board.send(b"\x02")
-        board.run_until(">>> ")
+        interrupt(board, b"while True: kpu.run_with_output('/sd/road.png')\n", 0.05 + 0.0137 * moment)
     again = "print(hashlib.sha256(array.array('f', kpu.run_with_output('/sd/road.png', getlist=True))).digest().hex())"
     assert run_script(board, again.encode(), 120).strip() == whole
 

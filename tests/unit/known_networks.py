@@ -137,3 +137,25 @@ def mobilenet_v2(height: int, width: int, classes: int = 100) -> tuple[Builder, 
     b.mean()
     b.flat()
     return b, [b.dense(classes)]
+
+
+def resnet18(side: int, width: int = 64) -> tuple[Builder, list[str]]:
+    """https://arxiv.org/abs/1512.03385, table 1, to the global mean: a classifier of its thousand classes is floats for
+    the processor. `width`: channels of the first stage, where they are not to be the published ones."""
+    b = Builder(width, (3, side, side))
+    b.conv(width, 7, 2)
+    b.function("Relu")
+    b.pool("MaxPool", 2, 2)
+    for number in range(8):
+        channels, before, shape = width << number // 2, b.value, b.shape
+        stride = 1 if shape[0] == channels else 2
+        b.conv(channels, 3, stride)
+        b.function("Relu")
+        inner = b.conv(channels)
+        if stride == 2:
+            b.value, b.shape = before, shape
+            before = b.conv(channels, 1, 2)
+        b.value = inner
+        b.plus(before)
+        b.function("Relu")
+    return b, [b.mean()]

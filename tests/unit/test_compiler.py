@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from kmodel_layers import SHARED
-from known_networks import mobilenet_v2, shufflenet_v2, yolov8n
+from nearness import LEAST, UNIT, compiled_noise, cosine, noise
 from onnx import TensorProto, helper, numpy_helper
 from random_networks import Builder, random_network
 
@@ -26,23 +25,7 @@ from k210kit.kmodel.read import read
 
 VECTORS = SHARED / "kmodel_v5"
 NAMES = sorted(path.name for path in VECTORS.glob("*/")) if VECTORS.exists() else []
-UNIT = Options(std=(255.0,))
-"""The networks here take numbers from 0 to 1."""
 PORTIONS = Options(std=(255.0,), largest_layer=1024)
-FREE_ON_THE_BOARD = 5_484_000
-"""Bytes, at the prompt (docs/benchmarks.md)."""
-LEAST = 20.0
-"""Decibels that bytes allow in any small network; 30 to 50 are usual."""
-
-
-def noise(wanted: np.ndarray, found: np.ndarray) -> float:
-    """The signal-to-noise ratio in decibels."""
-    error = np.square(wanted - found).sum()
-    return float("inf") if error == 0 else float(10 * np.log10(np.square(wanted).sum() / error))
-
-
-def cosine(wanted: np.ndarray, found: np.ndarray) -> float:
-    return float((wanted * found).sum() / np.sqrt(np.square(wanted).sum() * np.square(found).sum()))
 
 
 @pytest.mark.skipif(not NAMES, reason="the shared networks are not beside this tree")
@@ -62,23 +45,6 @@ def test_as_near_as_the_public_compiler(name: str) -> None:
         ours = np.stack([values[number].reshape(-1) for values in found]).astype(np.float64)
         assert noise(wanted, ours) >= noise(wanted, theirs)
         assert cosine(wanted, ours) >= cosine(wanted, theirs)
-
-
-def compiled_noise(b: Builder, *outputs: str, options: Options = UNIT) -> list[float]:
-    """Of every output, over the pictures that it was calibrated with."""
-    model, pictures = b.build(*outputs), b.pictures(6)
-    compiled = compile_model(model, pictures, options)
-    runtime = Runtime(read(compiled.data))
-    names = outputs or (b.value,)
-    wanted = [compiled.reference.run(picture) for picture in pictures]
-    found = [runtime.run(picture) for picture in pictures]
-    return [
-        noise(
-            np.concatenate([values[name].reshape(-1) for values in wanted]).astype(np.float64),
-            np.concatenate([values[number].reshape(-1) for values in found]).astype(np.float64),
-        )
-        for number, name in enumerate(names)
-    ]
 
 
 def rounded(model: onnx.ModelProto, scales: dict[str, Scale]) -> onnx.ModelProto:
@@ -451,109 +417,6 @@ def test_numbers_by_channel() -> None:
     assert min(compiled_noise(b)) > 30
 
 
-# ---- Some of the channels, or of the cells
-
-
-@pytest.mark.parametrize("first", [8, 5])
-@pytest.mark.parametrize("width", [12, 24, 70])
-def test_a_split(width: int, first: int) -> None:
-    """As YOLOv8 does it: both halves go on, side by side with what is made of one. Where a half begins a line of KPU
-    RAM it costs no layer."""
-    b = Builder(6, (3, 12, width))
-    before = b.conv(13)
-    b.function("Sigmoid")
-    b.add("Mul", b.shape, before)
-    aside = b.split(first)
-    second = b.value
-    b.conv(13 - first)
-    b.plus(second)
-    b.beside(aside, first)
-    b.conv(4, 1)
-    assert min(compiled_noise(b)) > 31
-
-
-def test_a_split_costs_no_layer() -> None:
-    b = Builder(6, (3, 12, 24))
-    b.conv(16)
-    b.function("Relu")
-    aside = b.split(8)
-    b.conv(4)
-    second = b.value
-    b.value, b.shape = aside, (8, 12, 24)
-    b.conv(4)
-    model = read(compile_model(b.build(second, b.value), b.pictures(2), UNIT).data)
-    assert sum(layer.macs > 0 for layer in model.layers) == 3
-
-
-@pytest.mark.parametrize("groups", [2, 3])
-@pytest.mark.parametrize("alone", [True, False])
-def test_channels_shuffled(groups: int, alone: bool) -> None:
-    """As ShuffleNet does it; a convolution before makes them in that order."""
-    b = Builder(7, (3, 16, 20))
-    b.conv(12)
-    if not alone:
-        b.function("Relu")
-    b.shuffle(groups)
-    b.conv(12, groups=12)
-    assert min(compiled_noise(b)) > 33
-    layers = read(compile_model(b.build(), b.pictures(2), UNIT).data).layers
-    assert sum(layer.macs > 0 for layer in layers) == (2 if alone else 3)
-
-
-@pytest.mark.parametrize(("start", "end", "step"), [(-11, 100, 2), (100, -100, -1), (9, 2, -3), (3, 100, 1)])
-@pytest.mark.parametrize("opset", [9, 13])
-def test_slices_of_channels(start: int, end: int, step: int, opset: int) -> None:
-    b = Builder(8, (3, 16, 20), opset)
-    b.conv(12)
-    b.function("Relu")
-    if opset > 9:
-        b.slice([start], [end], [1], [step])
-    elif step == 1:
-        b.add("Slice", (12 - start, 16, 20), starts=[start], ends=[end], axes=[1])
-    b.conv(4)
-    assert min(compiled_noise(b)) > 33
-
-
-@pytest.mark.parametrize("in_two", [True, False])
-@pytest.mark.parametrize("cells", [((0, 0), (0, 1), (1, 0), (1, 1)), ((1, 0), (0, 1)), ((1, 1),)])
-def test_every_other_cell(cells: tuple[tuple[int, int], ...], in_two: bool) -> None:
-    """The first layer of early YOLOv5: four pictures of half the size, side by side."""
-    b = Builder(9, (3, 24, 32))
-    parts = []
-    for column, row in cells:
-        b.value, b.shape = "input", b.first
-        if in_two:
-            b.slice([row], [1 << 40], [2], [2])
-            b.slice([column], [1 << 40], [3], [2])
-        else:
-            b.slice([column, row], [1 << 40, 1 << 40], [-1, 2], [2, 2])
-        parts.append(b.value)
-    b.add("Concat", (3 * len(parts), 12, 16), inputs=parts, axis=1)
-    b.conv(8)
-    assert min(compiled_noise(b)) > 33
-
-
-@pytest.mark.parametrize("side", [2, 4])
-def test_space_to_depth(side: int) -> None:
-    b = Builder(12, (3, 24, 32))
-    b.conv(4)
-    b.function("Relu")
-    b.add("SpaceToDepth", (4 * side**2, 24 // side, 32 // side), blocksize=side)
-    b.conv(8)
-    assert min(compiled_noise(b)) > 33
-
-
-def test_a_slice_of_a_vector() -> None:
-    b = Builder(10, (3, 16, 20))
-    b.conv(12)
-    b.mean()
-    b.slice([3], [10], [1], [1])
-    b.flat()
-    whole = b.dense(9)
-    b.slice([1], [5], [1], [1])
-    assert min(compiled_noise(b, whole, b.value)) > 33
-
-
 @pytest.mark.parametrize("spelt", ["LpNormalization", "ReduceL2"])
 def test_features_of_length_one(spelt: str) -> None:
     b = Builder(1, (3, 16, 20))
@@ -662,16 +525,3 @@ def test_buffers_never_overlap() -> None:
             for other in buffers:
                 if one is not other and one.meets(other):
                     assert one.address + one.size <= other.address or other.address + other.size <= one.address
-
-
-@pytest.mark.parametrize("network", [yolov8n, shufflenet_v2, mobilenet_v2])
-def test_networks_that_people_use(network: Callable[[int, int], tuple[Builder, list[str]]]) -> None:
-    """They fit the board's memory; with random weights bytes allow what they do."""
-    b, outputs = network(224, 224)
-    model, pictures = b.build(*outputs), b.pictures(3)
-    compiled = compile_model(model, pictures, UNIT)
-    kernel_model = read(compiled.data)
-    assert kernel_model.board_memory < FREE_ON_THE_BOARD
-    wanted, found = compiled.reference.run(pictures[0]), Runtime(kernel_model).run(pictures[0])
-    for name, values in zip(outputs, found, strict=True):
-        assert noise(wanted[name].reshape(-1).astype(np.float64), values.reshape(-1).astype(np.float64)) > LEAST

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from k210kit.cli.tables import show
+from k210kit.cli.tables import show, show_facts
 from k210kit.errors import K210Error
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-PICTURES = {".bmp", ".jpg", ".jpeg", ".png"}
 MOST_PICTURES = 200
 REPORTED = 4
 """So many of the pictures are looked at for the report."""
@@ -35,8 +35,6 @@ REPORTED = 4
     "--largest-layer",
     metavar="BYTES",
     type=int,
-    default=1 << 18,
-    show_default=True,
     help="Of weights; larger layers become several, so that a streamed model needs less memory.",
 )
 @click.option("--report", metavar="FILE.html", help="Write a page about every layer.")
@@ -70,18 +68,18 @@ def _compile(source: str, calibrate: str, target: Path, report: str | None, opti
         options["std"] = str(1 / options["scale"])
     chosen = Options(
         _numbers("--mean", options["mean"]), _numbers("--std", options["std"]), options["swap_rb"], options["ranges"],
-        not options["no_bias_correction"], options["equalize"], options["largest_layer"],
+        not options["no_bias_correction"], options["equalize"],
     )  # fmt: skip
+    if options["largest_layer"] is not None:
+        chosen = replace(chosen, largest_layer=options["largest_layer"])
     compiled = compile_model(network, pictures, chosen)
     model = read(compiled.data)
     layers = reports.measure(compiled, model, pictures[:REPORTED])
     _write(target, compiled.data)
     show(reports.COLUMNS, [layer.row() for layer in layers], right=(0, 4, 5, 6))
     facts = [*describe.facts(model), ("file", f"{target}, {len(compiled.data):,} bytes")]
-    width = max(len(name) for name, _ in facts)
     print()
-    for name, value in facts:
-        print(f"{name:<{width}}  {value}")
+    show_facts(facts)
     if report is not None:
         _write(Path(report), reports.page(Path(source).name, facts, layers).encode())
 
@@ -116,11 +114,11 @@ def _input_shape(model: Any, source: str) -> tuple[int, int, int]:
 def _pictures(place: str, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
     import numpy as np
 
-    from k210kit.kmodel import picture
+    from k210kit.kmodel import dataset, picture
 
     path = Path(place)
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)[:MOST_PICTURES]
+        files = dataset.pictures_in(path)[:MOST_PICTURES]
         if not files:
             raise K210Error(f"{place} has no pictures (BMP, JPEG or PNG)")
         return np.stack([picture.planes(picture.load(file), shape) for file in files])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from k210kit.cli.tables import show
+from k210kit.cli.tables import show, show_facts
 from k210kit.errors import K210Error
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def info(file: str) -> None:
     from k210kit.kmodel import describe, load
 
     model = load(file)
-    facts = describe.facts(model)
-    width = max(len(name) for name, _ in facts)
-    for name, value in facts:
-        print(f"{name:<{width}}  {value}")
+    show_facts(describe.facts(model))
     print()
     show(describe.COLUMNS, [*describe.rows(model), describe.sum_row(model)], right=(0, 4, 5, 6))
 

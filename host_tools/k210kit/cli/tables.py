@@ -21,6 +21,13 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[
         print("  ".join(cells).rstrip())
 
 
+def show_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print names and, one below the other, their values."""
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        print(f"{name:<{width}}  {value}")
+
+
 def _drawn(columns: Sequence[str], rows: list[Sequence[str]], right: set[int]) -> None:
     from rich import box
     from rich.console import Console

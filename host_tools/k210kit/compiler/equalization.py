@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from k210kit.compiler.onnx_editing import attribute_of
+
 ROUNDS = 20
 HOMOGENEOUS = ("Relu", "LeakyRelu")
 """f(s x) = s f(x) for s above 0."""
@@ -56,13 +58,9 @@ def _is_plain(node: onnx.NodeProto, constants: set[str], shared: set[str]) -> bo
     return node.op_type == "Conv" and all(name in constants and name not in shared for name in node.input[1:])
 
 
-def _groups(node: onnx.NodeProto) -> int:
-    return next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-
-
 def _equalize(first: onnx.NodeProto, second: onnx.NodeProto, weights: dict[str, np.ndarray]) -> None:
     w1, w2 = weights[first.input[1]], weights[second.input[1]]
-    groups = _groups(second)
+    groups = attribute_of(second, "group", 1)
     if groups not in (1, w2.shape[0]) or (groups != 1 and w2.shape[1] != 1):
         return
     made = np.abs(w1.reshape(len(w1), -1)).max(1)

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from k210kit.compiler.onnx_editing import attribute_of
 from k210kit.compiler.quantization import LEVELS
 from k210kit.errors import K210Error
 
@@ -65,7 +66,7 @@ def _parameters(node: onnx.NodeProto, constants: dict[str, np.ndarray]) -> tuple
 
 def _folded(node: onnx.NodeProto, constants: dict[str, np.ndarray], scale: np.ndarray, zero: np.ndarray) -> np.ndarray:
     data = constants[node.input[0]]
-    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+    axis = attribute_of(node, "axis", 1)
     shape = [1] * data.ndim
     if scale.size > 1:
         shape[axis] = scale.size

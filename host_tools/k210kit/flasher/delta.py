@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from k210kit.flasher import stub_client
-from k210kit.flasher.stub_client import Request
+from k210kit.flasher.stub_client import SECTOR, Request
 
-SECTOR = 4096
 PART = 4 * SECTOR
 """Deflate looks back 32 KiB: a part and what it refers to have to fit into that."""
 BEHIND = 2 * SECTOR

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from k210kit.flasher import cache
 from k210kit.flasher.plan import SECTOR, Piece, short_hash
 
 LARGEST = 8 << 20
@@ -19,8 +20,7 @@ KEPT = 8
 
 def folder() -> Path:
     """Where they are."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    return Path(base) / "k210kit" / "flashed"
+    return cache.folder() / "flashed"
 
 
 def keep(piece: Piece) -> None:

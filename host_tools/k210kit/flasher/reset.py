@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from k210kit.errors import K210Error
+from k210kit.flasher import cache
 from k210kit.flasher.line import Line
 
 STEP_SECONDS = 0.1
@@ -63,8 +64,7 @@ def release(line: Line) -> None:
 
 
 def _memory_path() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    return Path(base) / "k210kit" / "reset_circuits.json"
+    return cache.folder() / "reset_circuits.json"
 
 
 def _remembered() -> dict[str, str]:

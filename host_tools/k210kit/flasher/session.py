@@ -17,6 +17,7 @@ STUB_ADDRESS = 0x8000_0000
 ROUNDS = 2
 """So often every dance is tried."""
 FIRST_SECONDS = 0.15
+"""For the answer of a ROM that may be in download mode already."""
 BY_HAND_SECONDS = 20.0
 BY_HAND = "hold the BOOT key down, press and release RESET, then let go of BOOT"
 

@@ -97,7 +97,7 @@ def _truth(thing: Any, names: list[str], where: str) -> Truth:
 def _from_lines(folder: Path, labels: Sequence[str]) -> Boxed:
     places = (folder, folder / "labels", folder.parent / "labels")
     pictures, truths = [], []
-    for picture in _pictures(folder):
+    for picture in pictures_in(folder):
         lines = next((file for place in places if (file := place / f"{picture.stem}.txt").is_file()), None)
         if lines is None:
             continue
@@ -136,7 +136,7 @@ def by_folder(folder: str | Path) -> Classed:
     labels = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     pictures, classes = [], []
     for cls, name in enumerate(labels):
-        for picture in _pictures(folder / name):
+        for picture in pictures_in(folder / name):
             pictures.append(picture)
             classes.append(cls)
     if not pictures:
@@ -144,5 +144,6 @@ def by_folder(folder: str | Path) -> Classed:
     return Classed(tuple(pictures), tuple(classes), tuple(labels))
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures in a folder, by their names."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
