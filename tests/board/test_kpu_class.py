@@ -367,8 +367,8 @@ print(seen[0] > 50, refused[0] > 3, refused[0] % 3)
 
 
 def test_loads_within_a_load(board: Board) -> None:
-    """A timer's function has its turn while a model is read, and loads or unloads the same object: the load that is under
-    way has memory of its own."""
+    """A timer's function has its turn while a model is read, and loads or unloads the same object: the load that is
+    under way has memory of its own."""
     script = f"""
 import machine
 seen = [0]
